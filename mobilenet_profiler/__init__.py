@@ -1,0 +1,50 @@
+"""What a neural network costs, layer by layer, counted exactly.
+
+    import mobilenet_profiler as mp
+    t = mp.trace("mobilenet_v1", alpha=0.75, resolution=128)
+    t.total.macs, t.layers, t.frame(), print(t)
+
+Names are imported when they are first used: this import alone brings no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mobilenet_profiler.cost import Cost, LayerCost, OpCost, Trace, Uncounted
+    from mobilenet_profiler.errors import UsageError
+    from mobilenet_profiler.spec import ModelSpec, make_spec
+    from mobilenet_profiler.trace.tracer import trace
+
+__version__ = "0.1.0"
+__all__ = [
+    "Cost",
+    "LayerCost",
+    "ModelSpec",
+    "OpCost",
+    "Trace",
+    "Uncounted",
+    "UsageError",
+    "make_spec",
+    "trace",
+]
+
+_HOMES = {
+    **dict.fromkeys(("Cost", "LayerCost", "OpCost", "Trace", "Uncounted"), "cost"),
+    **dict.fromkeys(("ModelSpec", "make_spec"), "spec"),
+    "UsageError": "errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "trace":
+        return importlib.import_module("mobilenet_profiler.trace")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"mobilenet_profiler.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'mobilenet_profiler' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

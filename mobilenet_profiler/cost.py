@@ -1,0 +1,162 @@
+"""What a trace holds: additive costs, operations, layers. No torch, no terminal.
+
+Every number is an integer. Shapes are tuples in PyTorch's order: activations
+(N, C, H, W), weights (C_out, C_in / groups, K_H, K_W).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pandas
+
+Shape = tuple[int, ...]
+Status = Literal["counted", "free", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What something costs; costs add up (`+`, `sum()`).
+
+    params: learned numbers, each counted once.
+    macs: multiply-accumulates of convolutions, linear layers and matrix products.
+    activations: elements written by those operations (the measure of
+        Radosavovic et al., arXiv 2003.13678, section 3.1).
+    """
+
+    params: int = 0
+    macs: int = 0
+    activations: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        if not isinstance(other, Cost):
+            return NotImplemented
+        return Cost(
+            self.params + other.params,
+            self.macs + other.macs,
+            self.activations + other.activations,
+        )
+
+    def __radd__(self, other: object) -> Cost:
+        return self if other == 0 else NotImplemented
+
+
+@dataclass(frozen=True, slots=True)
+class OpCost:
+    """One operation as it ran.
+
+    path: the module it ran in ('' is the model itself).
+    name: the ATen operation, `aten::conv2d`.
+    inputs, outputs: shapes of its tensors, in the order of its arguments.
+    dtype: of the first output.
+    geometry: stride, padding, dilation and groups, where the operation has them.
+    status: counted by a formula, free by rule, or unknown.
+    bytes_read, bytes_written: of all its tensors, each once; 0 for a view.
+    """
+
+    path: str
+    name: str
+    inputs: tuple[Shape, ...]
+    outputs: tuple[Shape, ...]
+    dtype: str
+    status: Status
+    macs: int
+    bytes_read: int
+    bytes_written: int
+    geometry: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCost:
+    """One module that ran operations of its own or owns parameters.
+
+    kind: 'pointwise 1x1', 'depthwise 3x3', 'full 3x3', 'fully connected', or the
+        module's own kind ('batch norm', 'relu6') where it multiplies no matrix.
+    weight_shape: of the convolution or matrix, as PyTorch stores it, or None.
+    stride, dilation, groups: of the convolution or pooling; (1, 1) and 1 elsewhere.
+    calls: how many times it ran.
+    """
+
+    path: str
+    kind: str
+    module: str
+    input_shape: Shape | None
+    output_shape: Shape | None
+    weight_shape: Shape | None
+    cost: Cost
+    stride: Shape = (1, 1)
+    dilation: Shape = (1, 1)
+    groups: int = 1
+    calls: int = 1
+
+    @property
+    def params(self) -> int:
+        return self.cost.params
+
+    @property
+    def macs(self) -> int:
+        return self.cost.macs
+
+    @property
+    def activations(self) -> int:
+        return self.cost.activations
+
+    @property
+    def weights(self) -> int:
+        """Numbers in the kernel alone, without bias."""
+        return prod(self.weight_shape) if self.weight_shape else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Uncounted:
+    """Operations without a formula and without a rule that makes them free."""
+
+    path: str
+    name: str
+    inputs: tuple[Shape, ...]
+    calls: int
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The exact cost of one forward pass: deterministic, the same on every machine.
+
+    label: what was traced, for a heading. spec: the same as data.
+    layers: in the order in which they first ran; their costs add up to `total`.
+    ops: every operation as it ran. uncounted: work that no number here includes.
+    """
+
+    label: str
+    spec: Mapping[str, Any]
+    layers: tuple[LayerCost, ...]
+    ops: tuple[OpCost, ...]
+    uncounted: tuple[Uncounted, ...] = ()
+
+    @property
+    def total(self) -> Cost:
+        return sum((layer.cost for layer in self.layers), Cost())
+
+    @property
+    def counted(self) -> tuple[LayerCost, ...]:
+        """The layers that multiply: convolutions, linear layers, matrix products."""
+        return tuple(layer for layer in self.layers if layer.macs)
+
+    def frame(self) -> pandas.DataFrame:
+        """The layers as a pandas DataFrame, a row a layer, integers as integers."""
+        from mobilenet_profiler.frames import frame_layers
+
+        return frame_layers(self)
+
+    def __str__(self) -> str:
+        from mobilenet_profiler.render.table import render_text
+
+        return render_text(self, width=100)
+
+    def _repr_html_(self) -> str:
+        from mobilenet_profiler.render.html import render_html
+
+        return render_html(self)

@@ -1,0 +1,51 @@
+"""From a spec to a network, with or without memory for its weights."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from mobilenet_profiler.errors import UsageError
+from mobilenet_profiler.spec import ModelSpec
+from mobilenet_profiler.zoo.catalogue import find_model
+
+
+def build_model(spec: ModelSpec, device: str = "meta") -> nn.Module:
+    """The network of a spec, in eval mode; on meta it has shapes and no numbers.
+
+    Raises UsageError on an option that the network does not take.
+    """
+    entry = find_model(spec.model)
+    if entry is None:
+        raise UsageError(f"unknown model {spec.model!r}")
+    module, _, function = entry.factory.partition(":")
+    factory = getattr(importlib.import_module(module), function)
+    options = _clean_options(spec.options)
+    if device != "meta":
+        return factory(**options).to(device).eval()  # type: ignore[no-any-return]
+    with torch.device("meta"), _SkipInitialisation():
+        return factory(**options).eval()  # type: ignore[no-any-return]
+
+
+def _clean_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if value is not None}
+
+
+class _SkipInitialisation(TorchDispatchMode):
+    """Answers an in-place operation on a meta tensor by the tensor: it has no numbers."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if func._schema.is_mutable and args and args[0].is_meta:
+            return args[0]
+        return func(*args, **(kwargs or {}))

@@ -1,0 +1,1 @@
+"""Networks to count, one file a family, each beside its paper."""

@@ -1,0 +1,69 @@
+"""The zoo's list of networks. Importing it imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_MOBILENET_V1_OPTIONS = (
+    "alpha",
+    "min_depth",
+    "rows",
+    "output_stride",
+    "explicit_padding",
+    "final_endpoint",
+    "num_classes",
+    "global_pool",
+    "dropout_keep",
+    "spatial_squeeze",
+    "prediction",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ZooEntry:
+    """A network that can be built by name.
+
+    factory: `module:function`, imported only when the network is built.
+    options: the arguments that the factory takes. source: paper and table.
+    """
+
+    name: str
+    factory: str
+    options: tuple[str, ...]
+    summary: str
+    source: str
+
+
+_ENTRIES = (
+    ZooEntry(
+        "mobilenet_v1",
+        "mobilenet_profiler.zoo.mobilenet_v1:mobilenet_v1",
+        _MOBILENET_V1_OPTIONS,
+        "depthwise separable convolutions, the reference network",
+        "arXiv 1704.04861, Table 1",
+    ),
+    ZooEntry(
+        "conv_mobilenet_v1",
+        "mobilenet_profiler.zoo.mobilenet_v1:conv_mobilenet_v1",
+        tuple(option for option in _MOBILENET_V1_OPTIONS if option != "rows"),
+        "MobileNet V1 with full convolutions",
+        "arXiv 1704.04861, Table 4",
+    ),
+    ZooEntry(
+        "shallow_mobilenet_v1",
+        "mobilenet_profiler.zoo.mobilenet_v1:shallow_mobilenet_v1",
+        tuple(option for option in _MOBILENET_V1_OPTIONS if option != "rows"),
+        "MobileNet V1 without its five 14x14x512 layers",
+        "arXiv 1704.04861, Table 5",
+    ),
+)
+
+
+def list_models() -> tuple[ZooEntry, ...]:
+    """Every network of the zoo, the reference first."""
+    return _ENTRIES
+
+
+def find_model(name: str) -> ZooEntry | None:
+    """The entry of that name, or None."""
+    return next((entry for entry in _ENTRIES if entry.name == name), None)
