@@ -11,10 +11,10 @@ def format_count(value: int) -> str:
 
 
 def format_rounded(value: int) -> str:
-    """A count to two decimals with its SI prefix: `106.00 M`; exact below 1,000."""
+    """A count to two decimals with its SI prefix: `106.00M`; exact below 1,000."""
     for size, prefix in _PREFIXES:
         if abs(value) >= size:
-            return f"{value / size:.2f} {prefix}"
+            return f"{value / size:.2f}{prefix}"
     return str(value)
 
 

@@ -180,10 +180,9 @@ def _run(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
 
 
 def _infer(func: Any, args: Any, kwargs: Any) -> tuple[Shape, Shape, torch.dtype] | None:
-    rule = SHAPE_RULES.get(_name(func))
+    rule = SHAPE_RULES.get(getattr(func, "_name", ""))
     tensors = [value for value in args if isinstance(value, Tensor)]
-    plain = getattr(func, "_overloadname", "") == "default" and not kwargs and tensors
-    if rule is None or not plain or not all(t.is_contiguous() for t in tensors):
+    if rule is None or kwargs or not all(t.is_contiguous() for t in tensors):
         return None
     dtype = tensors[0].dtype
     if not dtype.is_floating_point or any(tensor.dtype is not dtype for tensor in tensors):

@@ -59,6 +59,11 @@ def infer_same(image: Shape, *arguments: Any) -> Shape | None:
     return image
 
 
+def infer_softmax(image: Shape, dim: int, dtype: Any = None) -> Shape | None:
+    """The input's shape, where the result keeps its dtype."""
+    return image if dtype is None and -len(image) <= dim < len(image) else None
+
+
 def infer_avg_pool2d(image: Shape, kernel: Any, stride: Any = (), *rest: Any) -> Shape | None:
     """(N, C, H', W') of an average pool without padding."""
     if len(image) != 4 or len(kernel) != 2 or rest:
@@ -84,7 +89,7 @@ SHAPE_RULES: dict[str, Callable[..., Shape | None]] = {
     "aten::hardtanh": infer_same,
     "aten::relu6": infer_same,
     "aten::relu": infer_same,
-    "aten::softmax": infer_same,
+    "aten::softmax.int": infer_softmax,
     "aten::avg_pool2d": infer_avg_pool2d,
     "aten::pad": infer_pad,
 }

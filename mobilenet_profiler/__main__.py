@@ -1,0 +1,5 @@
+"""`python -m mobilenet_profiler`."""
+
+from mobilenet_profiler.cli import main
+
+main()

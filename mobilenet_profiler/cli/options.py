@@ -1,0 +1,49 @@
+"""Options that several commands take, declared once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mobilenet_profiler.zoo.catalogue import list_models
+
+
+def complete_model(incomplete: str) -> list[str]:
+    """Names of the zoo that begin so, for the shell."""
+    return [entry.name for entry in list_models() if entry.name.startswith(incomplete)]
+
+
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="[MODEL]",
+        help="A name of the zoo (see `models`) or a TOML variant.",
+        autocompletion=complete_model,
+        show_default=True,
+    ),
+]
+Alpha = Annotated[float | None, typer.Option(help="Width multiplier.", show_default=False)]
+Resolution = Annotated[
+    int | None, typer.Option(help="Input height and width, pixels (224).", show_default=False)
+]
+Beta = Annotated[
+    float | None, typer.Option(help="Resolution multiplier, resolution / 224.", show_default=False)
+]
+Classes = Annotated[
+    int | None, typer.Option(help="Classes (1000); 0 for pooled features.", show_default=False)
+]
+OutputStride = Annotated[
+    int | None, typer.Option(help="8, 16 or 32: stop striding, dilate.", show_default=False)
+]
+FinalEndpoint = Annotated[
+    str | None, typer.Option(help="Stop at this end point, no head.", show_default=False)
+]
+ExplicitPadding = Annotated[
+    bool | None,
+    typer.Option("--explicit-padding/--same-padding", help="Pad as PyTorch does, or SAME."),
+]
+Batch = Annotated[int | None, typer.Option(help="Images in the input (1).", show_default=False)]
+Output = Annotated[
+    str, typer.Option("--output", "-o", metavar="FILE", help="Write here; `-` is stdout.")
+]

@@ -1,0 +1,76 @@
+"""The only place that prints or opens a file for writing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mobilenet_profiler.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+FILE_WIDTH = 100
+
+
+def measure_width(output: str) -> int:
+    """Characters a line may have: the terminal's, COLUMNS where it is set, or 100 in a file."""
+    return shutil.get_terminal_size((FILE_WIDTH, 24)).columns if output == "-" else FILE_WIDTH
+
+
+def write_text(text: str, output: str = "-") -> None:
+    """Text to stdout, or to a file that is replaced whole or not at all."""
+    if output == "-":
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        _replace_file(Path(output), text)
+
+
+def write_renderable(renderable: RenderableType, output: str, width: int) -> None:
+    """A rich renderable: coloured on a terminal, plain anywhere else."""
+    if output == "-" and sys.stdout.isatty():
+        from rich.console import Console
+
+        Console(width=width).print(renderable)
+    else:
+        from mobilenet_profiler.render.table import draw_text
+
+        write_text(draw_text(renderable, width), output)
+
+
+def write_note(text: str) -> None:
+    """A line to stderr: whatever is not data."""
+    sys.stderr.write(text.rstrip("\n") + "\n")
+
+
+def _replace_file(path: Path, text: str) -> None:
+    try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")  # a device or a pipe has no rename
+            return
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(beside, _choose_mode(path))
+        os.replace(beside, path)
+    except BaseException as error:
+        Path(beside).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from None
+        raise
+
+
+def _choose_mode(path: Path) -> int:
+    if path.exists():
+        return path.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

@@ -1,0 +1,162 @@
+"""`mobilenet-profiler table`: what every layer of a network costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mobilenet_profiler.cli import options as opt
+from mobilenet_profiler.cli.output import measure_width, write_note, write_renderable, write_text
+from mobilenet_profiler.columns import COLUMNS, choose_columns
+from mobilenet_profiler.errors import UsageError, unknown_name
+from mobilenet_profiler.rows import GROUPINGS, SORT_KEYS, make_rows
+from mobilenet_profiler.spec import ModelSpec, make_spec
+
+if TYPE_CHECKING:
+    from mobilenet_profiler.cost import Trace
+
+FORMATS = ("table", "slim", "paper", "markdown", "csv", "json", "latex")
+_WHOLE_FORMATS = ("slim", "paper", "json")
+
+
+def table(
+    model: opt.Model = "mobilenet_v1",
+    alpha: opt.Alpha = None,
+    resolution: opt.Resolution = None,
+    beta: opt.Beta = None,
+    classes: opt.Classes = None,
+    output_stride: opt.OutputStride = None,
+    final_endpoint: opt.FinalEndpoint = None,
+    explicit_padding: opt.ExplicitPadding = None,
+    batch: opt.Batch = None,
+    format: Annotated[str, typer.Option("--format", "-f", help=", ".join(FORMATS))] = "table",
+    output: opt.Output = "-",
+    sort: Annotated[
+        str | None, typer.Option(help=", ".join(SORT_KEYS), show_default=False)
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(help="The first N rows, and one for the rest.", metavar="N")
+    ] = None,
+    depth: Annotated[
+        int | None, typer.Option(help="Add up by the first N names of a path.", metavar="N")
+    ] = None,
+    by: Annotated[str, typer.Option(help=", ".join(GROUPINGS))] = "layer",
+    every: Annotated[
+        bool, typer.Option("--all", help="List layers without MACs one by one too.")
+    ] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Separated by commas: " + ", ".join(column.name for column in COLUMNS),
+            show_default=False,
+        ),
+    ] = None,
+    cross_check: Annotated[
+        bool,
+        typer.Option("--cross-check", help="Count with PyTorch and fvcore too; exit 1 if unequal."),
+    ] = False,
+) -> None:
+    """Print the cost of every layer: parameters and MACs, traced, exact.
+
+    Exit codes: 0; 1 if --cross-check finds a difference; 2 if something given
+    cannot be used.
+    """
+    view = {"by": by, "depth": depth, "sort": sort, "top": top, "every": every}
+    names = columns.split(",") if columns else None
+    check_view(format, view, names)
+    spec = make_spec(model, **gather_settings(locals()))
+    trace = trace_spec(spec)
+    show(trace, format, output, view, names)
+    if cross_check:
+        raise typer.Exit(report_cross_check(spec, trace))
+
+
+def gather_settings(given: dict[str, Any]) -> dict[str, Any]:
+    """The command line's model options, those that were given, under their Python names."""
+    names = ("alpha", "resolution", "beta", "batch")
+    names += ("output_stride", "final_endpoint", "explicit_padding")
+    settings = {name: given[name] for name in names if given.get(name) is not None}
+    if given.get("classes") is not None:
+        settings["num_classes"] = given["classes"]
+    return settings
+
+
+def check_view(format: str, view: dict[str, Any], columns: list[str] | None) -> None:
+    """Refuse what the format cannot show, before anything is traced."""
+    if format not in FORMATS:
+        raise unknown_name("format", format, FORMATS)
+    if view["by"] not in GROUPINGS:
+        raise unknown_name("grouping", view["by"], GROUPINGS)
+    if view["sort"] is not None and view["sort"] not in SORT_KEYS:
+        raise unknown_name("sort key", view["sort"], SORT_KEYS)
+    for name in ("top", "depth"):
+        if view[name] is not None and view[name] < 1:
+            raise UsageError(f"--{name} must be at least 1, given {view[name]}")
+    if view["depth"] is not None and view["by"] != "layer":
+        raise UsageError("give --depth or --by, not both: each adds layers up its own way")
+    choose_columns(columns)
+    given = [name for name in ("depth", "sort", "top", "every") if view[name]]
+    given += ["by"] if view["by"] != "layer" else []
+    given += ["columns"] if columns else []
+    if format in _WHOLE_FORMATS and given:
+        option = "all" if given[0] == "every" else given[0]
+        allowed = ", ".join(name for name in FORMATS if name not in _WHOLE_FORMATS)
+        raise UsageError(f"--{option} does not apply to format {format!r}; it does to: {allowed}")
+
+
+def trace_spec(spec: ModelSpec) -> Trace:
+    """The spec's trace; torch is imported here."""
+    from mobilenet_profiler.trace.tracer import trace
+
+    return trace(spec)
+
+
+def show(
+    trace: Trace, format: str, output: str, view: dict[str, Any], columns: list[str] | None
+) -> None:
+    """One view of the trace to stdout or a file."""
+    if format == "table":
+        from mobilenet_profiler.render.table import render_table
+
+        width = measure_width(output)
+        plain = view["sort"] is None and view["by"] == "layer" and view["depth"] is None
+        rows = make_rows(trace, **view)
+        shown = render_table(trace, rows, columns, width, brackets=plain)
+        write_renderable(shown, output, width)
+    else:
+        write_text(_render(trace, format, view, columns), output)
+
+
+def _render(trace: Trace, format: str, view: dict[str, Any], columns: list[str] | None) -> str:
+    if format == "slim":
+        from mobilenet_profiler.render.slim import render_slim
+
+        return render_slim(trace)
+    if format == "paper":
+        from mobilenet_profiler.render.paper import render_paper
+
+        return render_paper(trace)
+    if format == "json":
+        from mobilenet_profiler.render.json import render_json
+
+        return render_json(trace)
+    from mobilenet_profiler.render.text import render_csv, render_latex, render_markdown
+
+    if format == "csv":
+        return render_csv(make_rows(trace, **{**view, "every": True}), columns)
+    render = render_markdown if format == "markdown" else render_latex
+    return render(trace, make_rows(trace, **view), columns)
+
+
+def report_cross_check(spec: ModelSpec, trace: Trace) -> int:
+    """The three counts side by side on stderr; 0 if they are equal, else 1."""
+    from mobilenet_profiler.trace.cross_check import cross_check
+
+    check = cross_check(spec, trace)
+    verdict = "equal" if check.agrees else "DIFFERENT"
+    write_note("MACs by three counters: " + verdict)
+    write_note(f"  mobilenet-profiler        {check.ours:>20,}")
+    write_note(f"  torch flop_counter / 2    {check.flop_counter:>20,}")
+    write_note(f"  fvcore conv and linear    {check.fvcore:>20,}")
+    return 0 if check.agrees else 1

@@ -1,0 +1,82 @@
+"""The columns that a view of rows can show: names, headings, cells. Pure text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mobilenet_profiler.cost import Cost
+from mobilenet_profiler.errors import unknown_name
+from mobilenet_profiler.rows import Row
+from mobilenet_profiler.units import format_count, format_shape, format_share
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its name on the command line, its heading, its cell for a row of a total."""
+
+    name: str
+    heading: str
+    cell: Callable[[Row, Cost], str]
+    numeric: bool = False
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("layer", "layer", lambda row, total: row.name),
+    Column("kind", "kind", lambda row, total: row.kind),
+    Column("input", "input", lambda row, total: format_shape(row.input_shape)),
+    Column("filter", "filter", lambda row, total: row.filter),
+    Column("output", "output", lambda row, total: format_shape(row.output_shape)),
+    Column("params", "params", lambda row, total: format_count(row.cost.params), True),
+    Column(
+        "params_share",
+        "params %",
+        lambda row, total: format_share(row.cost.params, total.params),
+        True,
+    ),
+    Column("macs", "MACs", lambda row, total: format_count(row.cost.macs), True),
+    Column(
+        "macs_share", "MACs %", lambda row, total: format_share(row.cost.macs, total.macs), True
+    ),
+    Column(
+        "activations", "activations", lambda row, total: format_count(row.cost.activations), True
+    ),
+    Column("layers", "layers", lambda row, total: str(row.layers), True),
+)
+DEFAULT_COLUMNS = COLUMNS[:-1]
+# Left out first where the terminal is too narrow.
+_LEAST_NEEDED = ("input", "filter", "activations", "output", "params_share", "kind")
+
+
+def choose_columns(names: Sequence[str] | None) -> tuple[Column, ...]:
+    """The columns of these names, in this order; None for the default ones."""
+    if not names:
+        return DEFAULT_COLUMNS
+    known = {column.name: column for column in COLUMNS}
+    for name in names:
+        if name not in known:
+            raise unknown_name("column", name, known)
+    return tuple(known[name] for name in dict.fromkeys(names))
+
+
+def fit_columns(
+    columns: Sequence[Column], rows: Sequence[Row], total: Cost, width: int
+) -> tuple[Column, ...]:
+    """As many of the columns as fit `width` characters, with two between any two."""
+    kept = list(columns)
+    for name in ("", *_LEAST_NEEDED):
+        kept = [column for column in kept if column.name != name]
+        if measure(kept, rows, total) <= width:
+            break
+    return tuple(kept)
+
+
+def measure(columns: Sequence[Column], rows: Sequence[Row], total: Cost) -> int:
+    """Characters that a table of these columns needs."""
+    whole = Row("total", "", "", total)
+    widths = [
+        max(len(column.heading), *(len(column.cell(row, total)) for row in (*rows, whole)))
+        for column in columns
+    ]
+    bracket = 2
+    return sum(widths) + 2 * (len(columns) - 1) + bracket

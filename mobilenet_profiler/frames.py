@@ -1,0 +1,20 @@
+"""The one door to pandas."""
+
+from __future__ import annotations
+
+import pandas
+
+from mobilenet_profiler.cost import Trace
+
+
+def frame_layers(trace: Trace) -> pandas.DataFrame:
+    """A row a layer: path, kind, module, shapes, stride, groups, params, macs, activations.
+
+    Shapes stay tuples and counts int64; `frame.macs.sum()` is `trace.total.macs`.
+    """
+    names = ("path", "kind", "module", "input_shape", "output_shape", "weight_shape")
+    numbers = ("groups", "calls", "params", "macs", "activations")
+    fields = (*names, "stride", "dilation", *numbers)
+    records = [[getattr(layer, name) for name in fields] for layer in trace.layers]
+    frame = pandas.DataFrame(records, columns=list(fields))
+    return frame.astype(dict.fromkeys(numbers, "int64"))

@@ -1,0 +1,128 @@
+"""The arithmetic behind one layer, in the paper's symbols (section 3.1, equations 2 to 5)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import prod
+
+from mobilenet_profiler.cost import LayerCost, Trace
+from mobilenet_profiler.errors import UsageError, unknown_name
+from mobilenet_profiler.rows import name_layers
+from mobilenet_profiler.units import format_share
+
+
+def render_explanation(trace: Trace, name: str) -> str:
+    """Lines of text: sizes, MACs and params as products, and the separable pair's saving.
+
+    name: a path or short name; `Conv2d_1_depthwise` and `Conv2d_1.depthwise` are one.
+    Raises UsageError when no counted layer has that name.
+    """
+    layer = find_layer(trace, name)
+    lines = [trace.label, *_explain_layer(layer, trace)]
+    pair = find_pair(trace, layer)
+    return "\n".join([*lines, *(_explain_pair(*pair) if pair else [])]) + "\n"
+
+
+def find_layer(trace: Trace, name: str) -> LayerCost:
+    """The counted layer of that name; the only one below it, if it names a module."""
+    shorts = name_layers(trace)
+    wanted = _fold(name)
+    exact = [
+        layer for layer in trace.counted if wanted in (_fold(layer.path), _fold(shorts[layer.path]))
+    ]
+    below = [layer for layer in trace.counted if _fold(layer.path).startswith(wanted + "_")]
+    found = exact or below
+    if len(found) > 1:
+        choices = ", ".join(shorts[layer.path] for layer in found)
+        raise UsageError(f"{name!r} holds several layers; name one of: {choices}")
+    if not found:
+        raise unknown_name("layer", name, [shorts[layer.path] for layer in trace.counted])
+    return found[0]
+
+
+def find_pair(trace: Trace, layer: LayerCost) -> tuple[LayerCost, LayerCost] | None:
+    """The depthwise layer and the pointwise one right after it that `layer` belongs to."""
+    counted = trace.counted
+    index = counted.index(layer)
+    start = index if layer.kind.startswith("depthwise") else index - 1
+    if start < 0 or start + 1 >= len(counted):
+        return None
+    depthwise, pointwise = counted[start : start + 2]
+    fits = depthwise.kind.startswith("depthwise") and pointwise.kind.startswith("pointwise")
+    return (depthwise, pointwise) if fits else None
+
+
+def _fold(name: str) -> str:
+    return name.replace(".", "_").replace("/", "_").casefold()
+
+
+def _explain_layer(layer: LayerCost, trace: Trace) -> list[str]:
+    shapes = f"  input {_show(layer.input_shape)}, output {_show(layer.output_shape)}"
+    own = layer.params - layer.weights
+    extra = f" + {own:,} (bias)" if own and layer.weight_shape else ""
+    product = _write_weights(layer)
+    return [
+        "",
+        f"{name_layers(trace)[layer.path]}: {layer.kind}",
+        shapes,
+        f"  MACs    {_write_macs(layer)} = {layer.macs:,}"
+        f" ({format_share(layer.macs, trace.total.macs)}% of the model)",
+        f"  params  {product}{extra} = {layer.params:,}"
+        f" ({format_share(layer.params, trace.total.params)}% of the model)",
+    ]
+
+
+def _write_weights(layer: LayerCost) -> str:
+    shape = layer.weight_shape
+    if shape is None:
+        return "none"
+    kernel = [*shape[2:]]
+    if layer.kind.startswith("depthwise"):
+        return _write(["DK", "DK", "M"], [*kernel, shape[0]])
+    names = ["DK", "DK"] if kernel else []
+    inner = "M" if layer.groups == 1 else "M/g"
+    return _write([*names, inner, "N"], [*kernel, shape[1], shape[0]])
+
+
+def _write_macs(layer: LayerCost) -> str:
+    shape, output = layer.weight_shape, layer.output_shape
+    if shape is None or output is None:
+        return "sum over its products"
+    positions = layer.macs // layer.weights if layer.weights else 0
+    spatial = list(output[-len(shape[2:]) :]) if shape[2:] else []
+    batch = positions // prod(spatial)
+    if layer.macs != prod([layer.weights, *spatial, batch]) or layer.kind.startswith("transposed"):
+        return f"{layer.weights:,} weights · {positions:,} positions"
+    weights, numbers = _write_weights(layer).split(" = ")
+    names = weights + " · DF" * len(spatial) + (" · B" if batch > 1 else "")
+    values = " · ".join([numbers, *map(str, spatial), *([str(batch)] if batch > 1 else [])])
+    return f"{names} = {values}"
+
+
+def _write(names: list[str], values: list[int]) -> str:
+    return f"{' · '.join(names)} = {' · '.join(map(str, values))}"
+
+
+def _explain_pair(depthwise: LayerCost, pointwise: LayerCost) -> list[str]:
+    """The pair beside the full convolution it stands for: equation 5."""
+    kernel, output = depthwise.weight_shape or (), pointwise.weight_shape or ()
+    area, channels, depth = prod(kernel[2:]), kernel[0], output[0]
+    pair = depthwise.macs + pointwise.macs
+    full = pointwise.macs * area
+    ratio, formula = Fraction(pair, full), Fraction(1, depth) + Fraction(1, area)
+    size = "x".join(map(str, kernel[2:]))
+    square = f"{kernel[2]}²" if kernel[2] == kernel[3] else str(area)
+    return [
+        "",
+        "  depthwise separable pair against the standard convolution",
+        f"    pair       {depthwise.macs:,} + {pointwise.macs:,} = {pair:,}",
+        f"    standard   {size} from {channels} to {depth} channels = {full:,}",
+        f"    ratio      {pair:,} / {full:,} = {float(ratio):.4f}",
+        f"    1/N + 1/DK² = 1/{depth} + 1/{square} = {float(formula):.4f}"
+        + ("  (equal)" if ratio == formula else ""),
+        f"    {float(1 / ratio):.2f} times fewer MACs",
+    ]
+
+
+def _show(shape: tuple[int, ...] | None) -> str:
+    return "x".join(map(str, shape)) if shape else "-"

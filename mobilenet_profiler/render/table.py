@@ -1,0 +1,131 @@
+"""The table for people, as a rich renderable or as plain text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+
+from rich.box import Box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from mobilenet_profiler.columns import Column, choose_columns, fit_columns
+from mobilenet_profiler.cost import Cost, Trace
+from mobilenet_profiler.rows import Row, list_costless, make_rows, summarise_kinds
+from mobilenet_profiler.units import format_rounded
+
+_RULED = Box("    \n    \n ── \n    \n ── \n ── \n    \n    \n")
+_STYLES = {
+    "pointwise": "cyan",
+    "depthwise": "green",
+    "full": "yellow",
+    "fully": "magenta",
+    "matrix": "blue",
+}
+CONVENTION = (
+    "MACs: multiply-accumulates of convolutions, linear layers and matrix products; "
+    "no bias, norm or activation. params: every learned number, once."
+)
+
+
+def render_table(
+    trace: Trace,
+    rows: Sequence[Row] | None = None,
+    columns: Sequence[str] | None = None,
+    width: int = 100,
+    brackets: bool = True,
+    summary: bool = True,
+) -> Group:
+    """Heading, rows, total, summary by kind, what was not counted.
+
+    rows: of `make_rows`; the layers by default. columns: names, or as many of the
+    default ones as fit `width` characters.
+    """
+    rows = make_rows(trace) if rows is None else rows
+    shown = [row for row in rows if row not in list_costless(rows)] or list(rows)
+    chosen = choose_columns(columns)
+    fitted = chosen if columns else fit_columns(chosen, shown, trace.total, width)
+    parts: list[RenderableType] = [
+        Text(trace.label, style="bold"),
+        Text(),
+        _make_table(shown, fitted, trace.total, brackets),
+        Text(),
+        Text(_describe_rest(trace, rows), style="dim"),
+    ]
+    if summary:
+        parts += [Text(), _make_summary(trace)]
+    return Group(*parts, *_warn_uncounted(trace))
+
+
+def render_text(trace: Trace, width: int = 100) -> str:
+    """The same as plain text."""
+    return draw_text(render_table(trace, width=width), width)
+
+
+def draw_text(renderable: RenderableType, width: int) -> str:
+    """A renderable as lines of at most `width` characters, without colours."""
+    console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False)
+    with console.capture() as capture:
+        console.print(renderable)
+    lines = capture.get().splitlines()
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _make_table(
+    rows: Sequence[Row], columns: Sequence[Column], total: Cost, brackets: bool
+) -> Table:
+    table = Table(
+        box=_RULED, show_footer=True, show_edge=False, padding=(0, 1), pad_edge=False, collapse_padding=True
+    )
+    whole = Row("total", "", "", total)
+    for column in columns:
+        table.add_column(
+            column.heading,
+            footer="" if column.name in ("kind", "input", "filter", "output") else (
+                column.cell(whole, total)
+            ),
+            justify="right" if column.numeric else "left",
+            overflow="fold",
+            no_wrap=column.numeric,
+        )
+    marks = _mark_blocks(rows) if brackets else [""] * len(rows)
+    for row, mark in zip(rows, marks, strict=True):
+        cells = [column.cell(row, total) for column in columns]
+        if columns[0].name == "layer":
+            cells[0] = mark + cells[0]
+        table.add_row(*map(Text, cells), style=_STYLES.get(row.kind.split(" ")[0], ""))
+    return table
+
+
+def _mark_blocks(rows: Sequence[Row]) -> Iterator[str]:
+    """A bracket before the rows of each block of several."""
+    blocks = [row.block for row in rows]
+    for index, block in enumerate(blocks):
+        before = index > 0 and blocks[index - 1] == block
+        after = index + 1 < len(blocks) and blocks[index + 1] == block
+        yield {(0, 1): "╭\u00a0", (1, 1): "│\u00a0", (1, 0): "╰\u00a0"}.get((before, after), "  ")
+
+
+def _describe_rest(trace: Trace, rows: Sequence[Row]) -> str:
+    total = trace.total
+    head = f"{format_rounded(total.macs)} MACs, {format_rounded(total.params)} params."
+    names = ", ".join(row.name for row in list_costless(rows))
+    free = f"No params and no MACs: {names}." if names else ""
+    return " ".join(part for part in (head, CONVENTION, free) if part)
+
+
+def _make_summary(trace: Trace) -> Table:
+    rows = [row for row in summarise_kinds(trace) if row.cost.macs or row.cost.params]
+    names = ("layer", "params", "params_share", "macs", "macs_share")
+    table = _make_table(rows, choose_columns(names), trace.total, brackets=False)
+    table.columns[0].header = "by kind"
+    return table
+
+
+def _warn_uncounted(trace: Trace) -> Iterator[Text]:
+    for item in trace.uncounted:
+        where = item.path or "the model itself"
+        shapes = ", ".join("x".join(map(str, shape)) for shape in item.inputs)
+        text = f"not counted: {item.name} x{item.calls} in {where} on {shapes}"
+        yield Text(text, style="bold red")

@@ -1,0 +1,96 @@
+"""Rows for other programs: Markdown, CSV, LaTeX."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from mobilenet_profiler.columns import Column, choose_columns
+from mobilenet_profiler.cost import Cost, Trace
+from mobilenet_profiler.rows import Row
+from mobilenet_profiler.units import format_shape
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+CSV_HEADER = (
+    *("layer", "kind", "input_shape", "filter", "output_shape"),
+    *("params", "macs", "activations", "layers"),
+)
+
+
+def render_markdown(
+    trace: Trace, rows: Sequence[Row], columns: Sequence[str] | None = None
+) -> str:
+    """A table in GitHub's Markdown, the total in its last row."""
+    chosen = choose_columns(columns)
+    rule = ["---:" if column.numeric else "---" for column in chosen]
+    body = [[_escape_markdown(cell) for cell in line] for line in _cells(rows, chosen, trace.total)]
+    lines = [[column.heading for column in chosen], rule, *body]
+    return f"**{_escape_markdown(trace.label)}**\n\n" + "".join(
+        f"| {' | '.join(line)} |\n" for line in lines
+    )
+
+
+def render_latex(trace: Trace, rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
+    r"""A `tabular` with the rules of booktabs (`\usepackage{booktabs}`)."""
+    chosen = choose_columns(columns)
+    align = "".join("r" if column.numeric else "l" for column in chosen)
+    lines = [[_escape_latex(cell) for cell in line] for line in _cells(rows, chosen, trace.total)]
+    body = [f"{' & '.join(line)} \\\\\n" for line in lines]
+    header = " & ".join(_escape_latex(column.heading) for column in chosen)
+    return (
+        f"% {trace.label}\n\\begin{{tabular}}{{{align}}}\n\\toprule\n{header} \\\\\n\\midrule\n"
+        f"{''.join(body[:-1])}\\midrule\n{body[-1]}\\bottomrule\n\\end{{tabular}}\n"
+    )
+
+
+def render_csv(rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
+    """A line a row, no total; integers without separators, shapes as 1x3x224x224."""
+    names = [column.name for column in choose_columns(columns)] if columns else None
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    total = sum((row.cost for row in rows), Cost())
+    records = [_record(row, total) for row in rows]
+    header = [_CSV_NAMES.get(name, name) for name in names] if names else list(CSV_HEADER)
+    writer.writerow(header)
+    writer.writerows([record[name] for name in header] for record in records)
+    return buffer.getvalue()
+
+
+_CSV_NAMES = {"input": "input_shape", "output": "output_shape"}
+
+
+def _record(row: Row, total: Cost) -> dict[str, object]:
+    return {
+        "layer": row.name,
+        "kind": row.kind,
+        "input_shape": format_shape(row.input_shape).strip("-"),
+        "filter": row.filter.strip("-"),
+        "output_shape": format_shape(row.output_shape).strip("-"),
+        "params": row.cost.params,
+        "params_share": row.cost.params / total.params if total.params else "",
+        "macs": row.cost.macs,
+        "macs_share": row.cost.macs / total.macs if total.macs else "",
+        "activations": row.cost.activations,
+        "layers": row.layers,
+    }
+
+
+def _cells(rows: Sequence[Row], columns: Sequence[Column], total: Cost) -> list[list[str]]:
+    whole = Row("total", "", "", total, layers=sum(row.layers for row in rows))
+    return [[column.cell(row, total) for column in columns] for row in (*rows, whole)]
+
+
+def _escape_markdown(text: str) -> str:
+    for character in "\\|_*`":
+        text = text.replace(character, "\\" + character)
+    return text
+
+
+def _escape_latex(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)
