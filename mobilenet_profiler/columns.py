@@ -34,6 +34,13 @@ COLUMNS: tuple[Column, ...] = (
         lambda row, total: format_share(row.cost.params, total.params),
         True,
     ),
+    Column("weights", "weights", lambda row, total: format_count(row.cost.weights), True),
+    Column(
+        "weights_share",
+        "weights %",
+        lambda row, total: format_share(row.cost.weights, total.weights),
+        True,
+    ),
     Column("macs", "MACs", lambda row, total: format_count(row.cost.macs), True),
     Column(
         "macs_share", "MACs %", lambda row, total: format_share(row.cost.macs, total.macs), True
@@ -43,7 +50,8 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column("layers", "layers", lambda row, total: str(row.layers), True),
 )
-DEFAULT_COLUMNS = COLUMNS[:-1]
+_ON_REQUEST = ("weights", "weights_share", "layers")
+DEFAULT_COLUMNS = tuple(column for column in COLUMNS if column.name not in _ON_REQUEST)
 # Left out first where the terminal is too narrow.
 _LEAST_NEEDED = ("input", "filter", "activations", "output", "params_share", "kind")
 

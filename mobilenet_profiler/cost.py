@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -23,12 +22,15 @@ class Cost:
     """What something costs; costs add up (`+`, `sum()`).
 
     params: learned numbers, each counted once.
+    weights: those in kernels and matrices alone, without biases and norms: what the
+        paper's tables and the reference's docstring call params.
     macs: multiply-accumulates of convolutions, linear layers and matrix products.
     activations: elements written by those operations (the measure of
         Radosavovic et al., arXiv 2003.13678, section 3.1).
     """
 
     params: int = 0
+    weights: int = 0
     macs: int = 0
     activations: int = 0
 
@@ -37,6 +39,7 @@ class Cost:
             return NotImplemented
         return Cost(
             self.params + other.params,
+            self.weights + other.weights,
             self.macs + other.macs,
             self.activations + other.activations,
         )
@@ -107,8 +110,7 @@ class LayerCost:
 
     @property
     def weights(self) -> int:
-        """Numbers in the kernel alone, without bias."""
-        return prod(self.weight_shape) if self.weight_shape else 0
+        return self.cost.weights
 
 
 @dataclass(frozen=True, slots=True)

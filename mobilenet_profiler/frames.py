@@ -13,7 +13,7 @@ def frame_layers(trace: Trace) -> pandas.DataFrame:
     Shapes stay tuples and counts int64; `frame.macs.sum()` is `trace.total.macs`.
     """
     names = ("path", "kind", "module", "input_shape", "output_shape", "weight_shape")
-    numbers = ("groups", "calls", "params", "macs", "activations")
+    numbers = ("groups", "calls", "params", "weights", "macs", "activations")
     fields = (*names, "stride", "dilation", *numbers)
     records = [[getattr(layer, name) for name in fields] for layer in trace.layers]
     frame = pandas.DataFrame(records, columns=list(fields))

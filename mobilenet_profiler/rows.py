@@ -11,7 +11,7 @@ from mobilenet_profiler.errors import UsageError, unknown_name
 
 By = Literal["layer", "block", "kind"]
 GROUPINGS: tuple[str, ...] = get_args(By)
-SORT_KEYS = ("macs", "params", "activations", "name")
+SORT_KEYS = ("macs", "params", "weights", "activations", "name")
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,9 +120,11 @@ def show(
         from mobilenet_profiler.render.table import render_table
 
         width = measure_width(output)
-        plain = view["sort"] is None and view["by"] == "layer" and view["depth"] is None
+        plain = view["sort"] is None and not view["every"] and view["by"] == "layer"
+        plain = plain and view["depth"] is None
         rows = make_rows(trace, **view)
-        shown = render_table(trace, rows, columns, width, brackets=plain)
+        summary, every = view["by"] != "kind", view["every"]
+        shown = render_table(trace, rows, columns, width, plain, summary, every)
         write_renderable(shown, output, width)
     else:
         write_text(_render(trace, format, view, columns), output)

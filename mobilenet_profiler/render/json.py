@@ -24,6 +24,7 @@ def describe_trace(trace: Trace) -> dict[str, Any]:
         "units": {
             "macs": "multiply-accumulates of convolutions, linear layers, matrix products",
             "params": "learned numbers, each counted once",
+            "weights": "learned numbers in kernels and matrices alone",
             "activations": "elements written by the operations that macs counts",
         },
         "layers": [_describe_layer(layer) for layer in trace.layers],

@@ -25,7 +25,8 @@ _STYLES = {
 }
 CONVENTION = (
     "MACs: multiply-accumulates of convolutions, linear layers and matrix products; "
-    "no bias, norm or activation. params: every learned number, once."
+    "no bias, norm or activation. params: every learned number, once; "
+    "weights: those of kernels alone, as in the paper."
 )
 
 
@@ -36,14 +37,17 @@ def render_table(
     width: int = 100,
     brackets: bool = True,
     summary: bool = True,
+    every: bool = False,
 ) -> Group:
     """Heading, rows, total, summary by kind, what was not counted.
 
     rows: of `make_rows`; the layers by default. columns: names, or as many of the
-    default ones as fit `width` characters.
+    default ones as fit `width` characters. every: show rows without any cost too,
+    instead of naming them below.
     """
     rows = make_rows(trace) if rows is None else rows
-    shown = [row for row in rows if row not in list_costless(rows)] or list(rows)
+    folded = () if every else list_costless(rows)
+    shown = [row for row in rows if row not in folded] or list(rows)
     chosen = choose_columns(columns)
     fitted = chosen if columns else fit_columns(chosen, shown, trace.total, width)
     parts: list[RenderableType] = [
@@ -51,7 +55,7 @@ def render_table(
         Text(),
         _make_table(shown, fitted, trace.total, brackets),
         Text(),
-        Text(_describe_rest(trace, rows), style="dim"),
+        Text(_describe_rest(trace, folded), style="dim"),
     ]
     if summary:
         parts += [Text(), _make_summary(trace)]
@@ -107,17 +111,17 @@ def _mark_blocks(rows: Sequence[Row]) -> Iterator[str]:
         yield {(0, 1): "╭\u00a0", (1, 1): "│\u00a0", (1, 0): "╰\u00a0"}.get((before, after), "  ")
 
 
-def _describe_rest(trace: Trace, rows: Sequence[Row]) -> str:
+def _describe_rest(trace: Trace, folded: Sequence[Row]) -> str:
     total = trace.total
     head = f"{format_rounded(total.macs)} MACs, {format_rounded(total.params)} params."
-    names = ", ".join(row.name for row in list_costless(rows))
+    names = ", ".join(row.name for row in folded)
     free = f"No params and no MACs: {names}." if names else ""
     return " ".join(part for part in (head, CONVENTION, free) if part)
 
 
 def _make_summary(trace: Trace) -> Table:
     rows = [row for row in summarise_kinds(trace) if row.cost.macs or row.cost.params]
-    names = ("layer", "params", "params_share", "macs", "macs_share")
+    names = ("layer", "params", "params_share", "weights_share", "macs", "macs_share")
     table = _make_table(rows, choose_columns(names), trace.total, brackets=False)
     table.columns[0].header = "by kind"
     return table

@@ -19,7 +19,7 @@ _LATEX = {
 }
 CSV_HEADER = (
     *("layer", "kind", "input_shape", "filter", "output_shape"),
-    *("params", "macs", "activations", "layers"),
+    *("params", "weights", "macs", "activations", "layers"),
 )
 
 
@@ -74,6 +74,8 @@ def _record(row: Row, total: Cost) -> dict[str, object]:
         "output_shape": format_shape(row.output_shape).strip("-"),
         "params": row.cost.params,
         "params_share": row.cost.params / total.params if total.params else "",
+        "weights": row.cost.weights,
+        "weights_share": row.cost.weights / total.weights if total.weights else "",
         "macs": row.cost.macs,
         "macs_share": row.cost.macs / total.macs if total.macs else "",
         "activations": row.cost.activations,

@@ -25,23 +25,24 @@ def assemble_layers(
     for operation, kind in zip(operations, name_kinds(operations), strict=True):
         by_path.setdefault(operation.path, []).append((operation, kind))
     modules = dict(model.named_modules())
-    params = count_parameters(model)
-    paths = list(by_path) + [path for path in params if params[path] and path not in by_path]
+    owned = count_parameters(model)
+    paths = list(by_path) + [path for path in owned if owned[path] != Cost()]
     return tuple(
-        _make_layer(path, modules[path], by_path.get(path, []), params.get(path, 0), calls)
-        for path in paths
+        _make_layer(path, modules[path], by_path.get(path, []), owned[path], calls)
+        for path in dict.fromkeys(paths)
     )
 
 
-def count_parameters(model: nn.Module) -> dict[str, int]:
-    """Numbers that each module owns itself; one shared by several counts at the first."""
+def count_parameters(model: nn.Module) -> dict[str, Cost]:
+    """Params and weights that each module owns itself; a shared one counts at the first."""
     seen: set[int] = set()
-    counts: dict[str, int] = {}
+    owned: dict[str, Cost] = {}
     for path, module in model.named_modules():
-        own = {id(p): p.numel() for p in module.parameters(recurse=False) if id(p) not in seen}
-        seen |= own.keys()
-        counts[path] = sum(own.values())
-    return counts
+        own = [p for p in module.parameters(recurse=False) if id(p) not in seen]
+        seen.update(map(id, own))
+        weights = sum(parameter.numel() for parameter in own if parameter.dim() > 1)
+        owned[path] = Cost(sum(parameter.numel() for parameter in own), weights)
+    return owned
 
 
 def list_uncounted(operations: Iterable[OpCost]) -> tuple[Uncounted, ...]:
@@ -54,7 +55,7 @@ def _make_layer(
     path: str,
     module: nn.Module,
     ran: Sequence[tuple[OpCost, str]],
-    params: int,
+    owned: Cost,
     calls: Mapping[str, int],
 ) -> LayerCost:
     counted = [operation for operation, _ in ran if operation.status == "counted"]
@@ -67,17 +68,25 @@ def _make_layer(
         module=type(module).__name__,
         input_shape=first.inputs[0] if first and first.inputs else None,
         output_shape=ran[-1][0].outputs[-1] if ran and ran[-1][0].outputs else None,
-        weight_shape=main.inputs[1] if main and params else None,
-        cost=Cost(
-            params,
-            sum(operation.macs for operation in counted),
-            sum(_count_elements(operation.outputs) for operation in counted),
+        weight_shape=_find_weight(module, main),
+        cost=owned
+        + Cost(
+            macs=sum(operation.macs for operation in counted),
+            activations=sum(_count_elements(operation.outputs) for operation in counted),
         ),
         stride=_as_pair(geometry.get("stride")),
         dilation=_as_pair(geometry.get("dilation")),
         groups=geometry.get("groups", 1),
         calls=calls.get(path, 0),
     )
+
+
+def _find_weight(module: nn.Module, main: OpCost | None) -> Shape | None:
+    """The second operand of the main operation, if the module owns one of that shape."""
+    if main is None or len(main.inputs) < 2:
+        return None
+    shapes = {tuple(parameter.shape) for parameter in module.parameters(recurse=False)}
+    return main.inputs[1] if main.inputs[1] in shapes else None
 
 
 def _choose_kind(
