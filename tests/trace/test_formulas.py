@@ -1,0 +1,111 @@
+"""Products written out by hand, and PyTorch's own counter beside them."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import mobilenet_profiler as mp
+
+CASES = [
+    (nn.Conv1d(4, 6, 3), (2, 4, 10), 2 * 6 * 8 * 4 * 3),
+    (nn.Conv2d(4, 6, 3, padding=1), (2, 4, 5, 7), 2 * 6 * 5 * 7 * 4 * 9),
+    (nn.Conv2d(4, 6, 3, padding="same"), (2, 4, 5, 7), 2 * 6 * 5 * 7 * 4 * 9),
+    (nn.Conv2d(4, 8, (3, 1), groups=4, stride=2), (1, 4, 9, 9), 8 * 4 * 5 * 1 * 3),
+    (nn.Conv2d(4, 6, 3), (4, 8, 8), 6 * 6 * 6 * 4 * 9),
+    (nn.Conv3d(2, 3, 2, dilation=2), (1, 2, 5, 5, 5), 3 * 27 * 2 * 8),
+    (nn.ConvTranspose2d(4, 6, 3, stride=2), (2, 4, 5, 5), 2 * 25 * 4 * 6 * 9),
+    (nn.ConvTranspose2d(4, 6, 3, groups=2), (1, 4, 5, 5), 25 * 4 * 3 * 9),
+    (nn.Linear(7, 5), (2, 3, 7), 2 * 3 * 7 * 5),
+    (nn.Linear(7, 5), (7,), 7 * 5),
+]
+
+
+@pytest.mark.parametrize(("module", "shape", "macs"), CASES, ids=lambda case: str(case)[:40])
+def test_macs_are_the_product_written_by_hand(
+    module: nn.Module, shape: tuple[int, ...], macs: int
+) -> None:
+    trace = mp.trace(module, shape)
+    assert trace.total.macs == macs
+    assert not trace.uncounted
+
+
+class Products(nn.Module):
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        c = torch.matmul(a, b)
+        d = torch.bmm(a[:, 0], b[0].expand(2, 6, 5))
+        e = torch.baddbmm(d, a[:, 0], b[0].expand(2, 6, 5))
+        f = torch.addmm(d[0], a[0, 0], b[0])
+        return c.sum() + e.sum() + f.sum() + torch.mv(a[0, 0], b[0, :, 0]).sum()
+
+
+def test_matrix_products_broadcast() -> None:
+    trace = mp.trace(Products(), [(2, 3, 4, 6), (3, 6, 5)])
+    matmul, bmm, addmm, mv = 2 * 3 * 4 * 6 * 5, 2 * 4 * 6 * 5, 4 * 6 * 5, 4 * 6
+    assert trace.total.macs == matmul + 2 * bmm + addmm + mv
+    assert trace.layers[0].path == ""
+
+
+@given(
+    st.integers(1, 3),
+    st.integers(1, 4),
+    st.integers(1, 4),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(1, 2),
+    st.booleans(),
+)
+def test_convolutions_agree_with_torchs_counter(
+    groups: int, channels: int, depth: int, kernel: int, stride: int, dilation: int, grow: bool
+) -> None:
+    make = nn.ConvTranspose2d if grow else nn.Conv2d
+    with torch.device("meta"):
+        module = make(
+            channels * groups,
+            depth * groups,
+            kernel,
+            stride=stride,
+            dilation=dilation,
+            groups=groups,
+        )
+    image = torch.empty(2, channels * groups, 9, 8, device="meta")
+    with FlopCounterMode(display=False) as counter:
+        module(image)
+    assert mp.trace(module, image).total.macs == counter.get_total_flops() // 2
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.attention(x, x, x)[0]  # type: ignore[no-any-return]
+
+
+def test_attention_counts_its_projections_and_both_products() -> None:
+    trace = mp.trace(Attention().eval(), (2, 5, 8))
+    projections, scores = 2 * 5 * 8 * 24, 2 * 2 * 5 * 5 * 4
+    assert trace.total.macs == projections + 2 * scores + 2 * 5 * 8 * 8
+    paths = {layer.path: layer.macs for layer in trace.counted}
+    assert paths["attention.out_proj"] == 2 * 5 * 8 * 8
+
+
+class Spectrum(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.fft.fft(self.linear(x))
+
+
+def test_work_without_a_formula_is_reported_not_dropped() -> None:
+    trace = mp.trace(Spectrum(), (2, 8))
+    assert [(item.name, item.path, item.calls) for item in trace.uncounted] == [
+        ("aten::_fft_r2c", "", 1)
+    ]
+    assert trace.total.macs == 2 * 8 * 8
+    assert "not counted: aten::_fft_r2c" in str(trace)

@@ -1,0 +1,124 @@
+"""A model on loan comes back exactly as it was."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import mobilenet_profiler as mp
+
+
+class Stateful(nn.Module):
+    """Changes what a module can change while it runs."""
+
+    def __init__(self, fail: bool = False) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.norm = nn.BatchNorm2d(4)
+        self.drop = nn.Dropout(0.5)
+        self.tied = self.conv
+        self.seen: list[Tensor] = []
+        self.last: Tensor | None = None
+        self.steps = 0
+        self.fail = fail
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.steps += 1
+        x = self.drop(self.norm(self.conv(x)))
+        self.last = x
+        self.seen.append(x)
+        self.extra = x
+        if self.fail:
+            raise RuntimeError("no\nluck")
+        return x + torch.rand_like(x)
+
+
+def capture(model: nn.Module) -> list[Any]:
+    tensors = [*model.parameters(), *model.buffers()]
+    return [
+        [(id(tensor), tensor.detach().clone()) for tensor in tensors],
+        [module.training for module in model.modules()],
+        [sorted(vars(module)) for module in model.modules()],
+        list(model.state_dict()),
+        torch.get_rng_state(),
+        nn.Module.__call__,
+    ]
+
+
+def same(before: list[Any], after: list[Any]) -> bool:
+    pairs = zip(before[0], after[0], strict=True)
+    tensors = all(a[0] == b[0] and torch.equal(a[1], b[1]) for a, b in pairs)
+    plain = before[1:4] == after[1:4] and before[5] is after[5]
+    return tensors and plain and torch.equal(before[4], after[4])
+
+
+@pytest.mark.parametrize("fail", [False, True])
+def test_nothing_of_the_model_changes(fail: bool) -> None:
+    model = Stateful(fail)
+    model.norm.eval()
+    before = capture(model)
+    if fail:
+        with pytest.raises(mp.UsageError) as caught:
+            mp.trace(model, (2, 3, 8, 8))
+        assert "failed in 'Stateful' on input 2x3x8x8: no luck" in str(caught.value)
+    else:
+        assert mp.trace(model, (2, 3, 8, 8)).total.macs == 2 * 4 * 36 * 27
+    assert same(before, capture(model))
+    assert (model.seen, model.last, model.steps) == ([], None, 0)
+
+
+def test_a_failure_names_the_layer_in_which_it_happened() -> None:
+    model = nn.Sequential(nn.Linear(4, 5), nn.Sequential(nn.Linear(4, 5)))
+    with pytest.raises(mp.UsageError, match=r"failed in '1\.0' on input 2x4"):
+        mp.trace(model, (2, 4))
+
+
+def test_a_shared_layer_counts_its_parameters_once_and_its_work_each_time() -> None:
+    linear = nn.Linear(4, 4, bias=False)
+    trace = mp.trace(nn.Sequential(linear, nn.ReLU(), linear), (1, 4))
+    assert (trace.total.params, trace.total.macs) == (16, 32)
+    assert [layer.calls for layer in trace.counted] == [2]
+
+
+def test_a_tied_parameter_counts_once() -> None:
+    model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
+    model[1].weight = model[0].weight
+    trace = mp.trace(model, (1, 4))
+    assert (trace.total.params, trace.total.macs) == (16, 32)
+    assert model[1].weight is model[0].weight
+
+
+def test_hooks_of_the_user_run_and_stay() -> None:
+    model, seen = nn.Linear(2, 2), []
+    model.register_forward_hook(lambda module, args, output: seen.append(tuple(output.shape)))
+    mp.trace(model, (3, 2))
+    assert seen == [(3, 2)]
+    assert len(model._forward_hooks) == 1
+
+
+def test_parameters_that_no_forward_uses_are_still_counted() -> None:
+    model = nn.Sequential(nn.Linear(2, 2))
+    model[0].register_parameter("spare", nn.Parameter(torch.zeros(5)))
+    assert mp.trace(model, (1, 2)).total.params == 4 + 2 + 5
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "message"),
+    [
+        (nn.Linear(2, 2), {"inputs": "1x2"}, "inputs must be a shape"),
+        (nn.Linear(2, 2), {"inputs": (1, 2), "alpha": 1.0}, "go with a name, given a module"),
+        ("mobilenet_v1", {"inputs": (1, 3, 8, 8)}, "inputs go with a module"),
+        ("mobilenet_v2x", {}, "did you mean 'mobilenet_v1'"),
+        ("mobilenet_v1", {"alfa": 1}, "did you mean 'alpha'"),
+        ("mobilenet_v1", {"resolution": 0}, "resolution must be a whole number from 1"),
+        ("mobilenet_v1", {"resolution": 96, "beta": 0.5}, "resolution or beta, not both"),
+        ("mobilenet_v1", {"beta": -1}, "beta must be"),
+        ("mobilenet_v1", {"batch": True}, "batch must be a whole number"),
+    ],
+)
+def test_wrong_arguments_get_one_line(
+    model: Any, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(mp.UsageError, match=message):
+        mp.trace(model, **arguments)

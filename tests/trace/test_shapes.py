@@ -1,0 +1,108 @@
+"""A shape by arithmetic, or a remembered one, is the shape PyTorch would give."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mobilenet_profiler as mp
+from mobilenet_profiler.trace import engine
+from mobilenet_profiler.trace.shapes import SHAPE_RULES
+
+aten = torch.ops.aten
+
+
+def check(func: object, *args: object) -> None:
+    """The rule's answer, where it has one, equals PyTorch's in shape, strides and dtype."""
+    answer = engine._infer(func, args, {})
+    if answer is not None:
+        output = func(*args)  # type: ignore[operator]
+        assert answer == (tuple(output.shape), output.stride(), output.dtype)
+
+
+def empty(*shape: int) -> torch.Tensor:
+    return torch.empty(shape, device="meta")
+
+
+@given(
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(1, 4),
+    st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    st.integers(1, 3),
+    st.integers(0, 2),
+    st.integers(1, 2),
+    st.tuples(st.integers(4, 12), st.integers(4, 12)),
+)
+def test_convolution(
+    batch: int,
+    groups: int,
+    channels: int,
+    kernel: tuple[int, int],
+    stride: int,
+    padding: int,
+    dilation: int,
+    size: tuple[int, int],
+) -> None:
+    image = empty(batch, channels * groups, *size)
+    weight = empty(2 * groups, channels, *kernel)
+    geometry = ([stride] * 2, [padding] * 2, [dilation] * 2, groups)
+    try:
+        check(aten.conv2d.default, image, weight, None, *geometry)
+    except RuntimeError:
+        assert min((s - dilation * (k - 1)) for s, k in zip(size, kernel, strict=True)) <= 0
+
+
+@given(st.lists(st.integers(1, 5), min_size=2, max_size=5))
+def test_elementwise_and_norm(sizes: list[int]) -> None:
+    image, vector = empty(*sizes), empty(sizes[1])
+    check(aten.relu.default, image)
+    check(aten.hardtanh.default, image, 0.0, 6.0)
+    check(aten.softmax.int, image, 1)
+    check(aten.batch_norm.default, image, vector, vector, vector, vector, False, 0.1, 1e-3, True)
+
+
+@given(st.integers(1, 3), st.integers(1, 9), st.integers(1, 4), st.booleans())
+def test_pool_and_pad(batch: int, size: int, window: int, strided: bool) -> None:
+    image = empty(batch, 2, size, size + 1)
+    if window <= size:
+        check(aten.avg_pool2d.default, image, [window] * 2, [2, 2] if strided else [])
+    check(aten.pad.default, image, [0, 1, 1, window])
+
+
+def test_the_rules_answer_for_the_reference_network() -> None:
+    """So that the shortcut is taken, and the test above does not pass by never answering."""
+    image = empty(1, 3, 8, 8)
+    geometry = ([1, 1], [1, 1], [1, 1], 1)
+    assert engine._infer(aten.conv2d.default, (image, empty(4, 3, 3, 3), None, *geometry), {})
+    assert engine._infer(aten.pad.default, (image, [0, 1, 0, 1]), {})
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_other_layouts_are_left_to_pytorch(layout: torch.memory_format) -> None:
+    image = empty(2, 3, 8, 8).contiguous(memory_format=layout)
+    answer = engine._infer(aten.relu.default, (image,), {})
+    assert (answer is None) is (layout is torch.channels_last)
+
+
+@pytest.mark.parametrize("model", ["mobilenet_v1", "conv_mobilenet_v1"])
+@pytest.mark.parametrize("options", [{}, {"output_stride": 8, "global_pool": True}, {"batch": 3}])
+def test_traces_are_the_same_without_rules_and_without_memory(
+    model: str, options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mp.trace(model, **options)
+    warm = mp.trace(model, **options)
+    monkeypatch.setattr(engine, "SHAPE_RULES", {})
+    engine._recipes.clear()
+    cold = mp.trace(model, **options)
+    engine._recipes.clear()
+    assert warm == cold
+    assert SHAPE_RULES
+
+
+def test_one_name_at_two_widths_gives_two_counts() -> None:
+    # A memory keyed by name would answer the second with the first.
+    assert [mp.trace("mobilenet_v1", alpha=a).total.macs for a in (1.0, 0.5)] == [
+        568_740_352,
+        149_497_088,
+    ]
