@@ -1,4 +1,4 @@
-"""From a Trace to the rows of a table: grouped, sorted, cut, always adding up. No torch, no rich."""
+"""From a Trace to the rows of a table: grouped, sorted, cut, always adding up. No torch."""
 
 from __future__ import annotations
 

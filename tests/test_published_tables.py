@@ -22,9 +22,7 @@ def agrees(exact: Fraction, printed: str) -> bool:
 
 @pytest.mark.parametrize("row", DOCSTRING, ids=lambda row: f"{row['alpha']}-{row['layer']}")
 def test_each_row_of_the_reference_docstring_is_traced_exactly(row: dict[str, str]) -> None:
-    trace = mp.trace(
-        "mobilenet_v1", alpha=float(row["alpha"]), resolution=int(row["resolution"])
-    )
+    trace = mp.trace("mobilenet_v1", alpha=float(row["alpha"]), resolution=int(row["resolution"]))
     body = [layer for layer in trace.counted if layer.path != "logits"]
     found = {name_slim(layer): (layer.weights, layer.macs) for layer in body}
     found["Total"] = (sum(x.weights for x in body), sum(x.macs for x in body))
@@ -119,7 +117,14 @@ ABLATIONS = [
     ("conv_mobilenet_v1", 1.0, False, "4866", "29.3", 4_866_269_184),
     ("mobilenet_v1", 1.0, True, "569", "4.2", 568_740_352),
     ("mobilenet_v1", 0.75, True, "325", "2.6", 325_400_448),
-    ("shallow_mobilenet_v1", 1.0, True, "307", "2.9", 567_716_352 - 5 * (903_168 + 51_380_224) + 1_024_000),
+    (
+        "shallow_mobilenet_v1",
+        1.0,
+        True,
+        "307",
+        "2.9",
+        567_716_352 - 5 * (903_168 + 51_380_224) + 1_024_000,
+    ),
 ]
 
 

@@ -33,9 +33,7 @@ def table(
     batch: opt.Batch = None,
     format: Annotated[str, typer.Option("--format", "-f", help=", ".join(FORMATS))] = "table",
     output: opt.Output = "-",
-    sort: Annotated[
-        str | None, typer.Option(help=", ".join(SORT_KEYS), show_default=False)
-    ] = None,
+    sort: Annotated[str | None, typer.Option(help=", ".join(SORT_KEYS), show_default=False)] = None,
     top: Annotated[
         int | None, typer.Option(help="The first N rows, and one for the rest.", metavar="N")
     ] = None,
@@ -75,8 +73,8 @@ def table(
 
 def gather_settings(given: dict[str, Any]) -> dict[str, Any]:
     """The command line's model options, those that were given, under their Python names."""
-    names = ("alpha", "resolution", "beta", "batch")
-    names += ("output_stride", "final_endpoint", "explicit_padding")
+    names = ["alpha", "resolution", "beta", "batch"]
+    names += ["output_stride", "final_endpoint", "explicit_padding"]
     settings = {name: given[name] for name in names if given.get(name) is not None}
     if given.get("classes") is not None:
         settings["num_classes"] = given["classes"]

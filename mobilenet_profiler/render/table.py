@@ -80,15 +80,20 @@ def _make_table(
     rows: Sequence[Row], columns: Sequence[Column], total: Cost, brackets: bool
 ) -> Table:
     table = Table(
-        box=_RULED, show_footer=True, show_edge=False, padding=(0, 1), pad_edge=False, collapse_padding=True
+        box=_RULED,
+        show_footer=True,
+        show_edge=False,
+        padding=(0, 1),
+        pad_edge=False,
+        collapse_padding=True,
     )
     whole = Row("total", "", "", total)
     for column in columns:
         table.add_column(
             column.heading,
-            footer="" if column.name in ("kind", "input", "filter", "output") else (
-                column.cell(whole, total)
-            ),
+            footer=""
+            if column.name in ("kind", "input", "filter", "output")
+            else (column.cell(whole, total)),
             justify="right" if column.numeric else "left",
             overflow="fold",
             no_wrap=column.numeric,

@@ -23,9 +23,7 @@ CSV_HEADER = (
 )
 
 
-def render_markdown(
-    trace: Trace, rows: Sequence[Row], columns: Sequence[str] | None = None
-) -> str:
+def render_markdown(trace: Trace, rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
     """A table in GitHub's Markdown, the total in its last row."""
     chosen = choose_columns(columns)
     rule = ["---:" if column.numeric else "---" for column in chosen]

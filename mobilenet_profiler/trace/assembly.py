@@ -89,9 +89,7 @@ def _find_weight(module: nn.Module, main: OpCost | None) -> Shape | None:
     return main.inputs[1] if main.inputs[1] in shapes else None
 
 
-def _choose_kind(
-    module: nn.Module, ran: Sequence[tuple[OpCost, str]], main: OpCost | None
-) -> str:
+def _choose_kind(module: nn.Module, ran: Sequence[tuple[OpCost, str]], main: OpCost | None) -> str:
     if main is not None:
         return next(kind for operation, kind in ran if operation is main)
     if type(module).__module__.startswith("torch.nn.modules"):

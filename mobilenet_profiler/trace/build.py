@@ -28,7 +28,7 @@ def build_model(spec: ModelSpec, device: str = "meta") -> nn.Module:
     options = _clean_options(spec.options)
     if device != "meta":
         return factory(**options).to(device).eval()  # type: ignore[no-any-return]
-    with torch.device("meta"), _SkipInitialisation():
+    with torch.device("meta"), _SkipInitialisation():  # type: ignore[no-untyped-call]
         return factory(**options).eval()  # type: ignore[no-any-return]
 
 
@@ -36,16 +36,14 @@ def _clean_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if value is not None}
 
 
-class _SkipInitialisation(TorchDispatchMode):
+class _SkipInitialisation(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Answers an in-place operation on a meta tensor by the tensor: it has no numbers."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         return False
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func._schema.is_mutable and args and args[0].is_meta:
             return args[0]
         return func(*args, **(kwargs or {}))

@@ -42,11 +42,11 @@ class Recipe:
 _recipes: dict[Any, Recipe] = {}
 
 
-class OperationRecorder(TorchDispatchMode):
+class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Records each operation beside the path of the module it ran in."""
 
     def __init__(self, names: dict[int, str], owners: dict[int, list[str]]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.names, self.owners = names, owners
         self.stack: list[str] = [""]
         self.records: list[tuple[str, Recipe]] = []
@@ -58,9 +58,7 @@ class OperationRecorder(TorchDispatchMode):
         # Without this, PyTorch wraps the method below and imports its compiler.
         return False
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         key = _make_key(func, args, kwargs)
         recipe = _recipes.get(key) if key else None
@@ -97,7 +95,7 @@ class OperationRecorder(TorchDispatchMode):
             stack.append(path)
             calls[path] = calls.get(path, 0) + 1
             try:
-                return module._call_impl(*args, **kwargs)
+                return module._call_impl(*args, **kwargs)  # type: ignore[no-untyped-call]
             except Exception:
                 self.failed_at = self.failed_at if self.failed_at is not None else path
                 raise

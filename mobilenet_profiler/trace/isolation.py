@@ -49,9 +49,7 @@ def _replace_tensors(
 def _make_stand_in(tensor: Tensor) -> Tensor:
     if tensor.is_meta:
         return tensor
-    empty = torch.empty_strided(
-        tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta"
-    )
+    empty = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
     if isinstance(tensor, nn.Parameter):
         return nn.Parameter(empty, requires_grad=tensor.requires_grad)
     return empty

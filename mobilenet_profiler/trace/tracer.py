@@ -66,9 +66,7 @@ def trace_module(
     )
 
 
-def _run_forward(
-    model: nn.Module, inputs: Sequence[Tensor], recorder: OperationRecorder
-) -> None:
+def _run_forward(model: nn.Module, inputs: Sequence[Tensor], recorder: OperationRecorder) -> None:
     try:
         with torch.inference_mode(), recorder.follow_modules(), recorder:
             model(*inputs)

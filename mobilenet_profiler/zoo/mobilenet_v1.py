@@ -63,7 +63,10 @@ BATCH_NORM_DECAY = 0.9997
 BATCH_NORM_EPSILON = 1e-3
 WEIGHT_STDDEV = 0.09
 WEIGHT_DECAY = 4e-5
-_ROW_TYPES = {"Conv": Conv, "DepthSepConv": DepthSepConv}
+_ROW_TYPES: dict[str, type[Conv] | type[DepthSepConv]] = {
+    "Conv": Conv,
+    "DepthSepConv": DepthSepConv,
+}
 
 
 def pad_same(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
@@ -186,7 +189,7 @@ class MobileNetV1(nn.Module):
         if isinstance(row, Conv):
             return make_layer(PaddedConv2d(channels, depth, row.kernel, stride=stride, **pad))
         geometry = {"stride": stride, "dilation": rate, "groups": channels}
-        block = OrderedDict(
+        block: OrderedDict[str, nn.Module] = OrderedDict(
             depthwise=make_layer(PaddedConv2d(channels, channels, row.kernel, **geometry, **pad))
         )
         if self.final_endpoint != f"{name}_depthwise":
@@ -308,7 +311,7 @@ def check_rows(rows: Iterable[Any]) -> tuple[Row, ...]:
         kind = row[0] if isinstance(row, Sequence) and len(row) == 4 else row
         if not isinstance(kind, str) or kind not in _ROW_TYPES:
             raise unknown_name(f"convolution type in row {index}:", kind, _ROW_TYPES)
-        checked.append(_ROW_TYPES[kind](*row[1:]))
+        checked.append(_ROW_TYPES[kind](*row[1:]))  # type: ignore[arg-type]
     if not checked:
         raise UsageError("rows must hold at least one row, given none")
     return tuple(checked)
@@ -370,7 +373,9 @@ def _check_options(
     if output_stride is not None and output_stride not in OUTPUT_STRIDES:
         raise UsageError(f"output_stride must be 8, 16, 32 or left out, given {output_stride!r}")
     if classes is not None and (not isinstance(classes, int) or classes < 0):
-        raise UsageError(f"num_classes must be a whole number, or 0 for features, given {classes!r}")
+        raise UsageError(
+            f"num_classes must be a whole number, or 0 for features, given {classes!r}"
+        )
     if not _is_number(keep) or not 0 < keep <= 1:
         raise UsageError(f"dropout_keep must be above 0 and at most 1, given {keep!r}")
     if prediction not in (None, "softmax", "none"):

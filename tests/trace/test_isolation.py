@@ -117,8 +117,6 @@ def test_parameters_that_no_forward_uses_are_still_counted() -> None:
         ("mobilenet_v1", {"batch": True}, "batch must be a whole number"),
     ],
 )
-def test_wrong_arguments_get_one_line(
-    model: Any, arguments: dict[str, Any], message: str
-) -> None:
+def test_wrong_arguments_get_one_line(model: Any, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(mp.UsageError, match=message):
         mp.trace(model, **arguments)
