@@ -311,7 +311,7 @@ def check_rows(rows: Iterable[Any]) -> tuple[Row, ...]:
         kind = row[0] if isinstance(row, Sequence) and len(row) == 4 else row
         if not isinstance(kind, str) or kind not in _ROW_TYPES:
             raise unknown_name(f"convolution type in row {index}:", kind, _ROW_TYPES)
-        checked.append(_ROW_TYPES[kind](*row[1:]))  # type: ignore[arg-type]
+        checked.append(_ROW_TYPES[kind](*row[1:]))
     if not checked:
         raise UsageError("rows must hold at least one row, given none")
     return tuple(checked)

@@ -82,7 +82,8 @@ class Attention(nn.Module):
         self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        output: torch.Tensor = self.attention(x, x, x)[0]
+        output, _ = self.attention(x, x, x)
+        assert isinstance(output, torch.Tensor)
         return output
 
 
