@@ -101,7 +101,8 @@ class Spectrum(nn.Module):
         self.linear = nn.Linear(8, 8)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.fft.fft(self.linear(x))
+        spectrum: torch.Tensor = torch.fft.fft(self.linear(x))
+        return spectrum
 
 
 def test_work_without_a_formula_is_reported_not_dropped() -> None:
