@@ -17,7 +17,7 @@ def complete_model(incomplete: str) -> list[str]:
 Model = Annotated[
     str,
     typer.Argument(
-        metavar="[MODEL]",
+        metavar="MODEL",
         help="A name of the zoo (see `models`) or a TOML variant.",
         autocompletion=complete_model,
         show_default=True,
