@@ -112,3 +112,34 @@ def test_work_without_a_formula_is_reported_not_dropped() -> None:
     ]
     assert trace.total.macs == 2 * 8 * 8
     assert "not counted: aten::_fft_r2c" in str(trace)
+
+
+MODULES = [
+    (nn.LSTM(8, 16, batch_first=True), (2, 5, 8), 2 * 5 * 4 * 16 * (8 + 16)),
+    (
+        nn.TransformerEncoderLayer(16, 4, 32, batch_first=True).eval(),
+        (2, 5, 16),
+        2 * 5 * (4 * 16 * 16 + 2 * 16 * 32) + 2 * (2 * 5 * 5 * 16),
+    ),
+]
+
+
+@pytest.mark.parametrize(("module", "shape", "macs"), MODULES, ids=["lstm", "encoder"])
+def test_composite_modules_count_the_products_inside(
+    module: nn.Module, shape: tuple[int, ...], macs: int
+) -> None:
+    trace = mp.trace(module, shape)
+    assert trace.total.macs == macs
+    assert not trace.uncounted
+
+
+class Functional(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        attended = nn.functional.scaled_dot_product_attention(x, x, x)
+        return torch.einsum("bhij,bhkj->bhik", attended, x)
+
+
+def test_functional_attention_and_einsum_count_their_products() -> None:
+    trace = mp.trace(Functional(), (2, 4, 5, 8))
+    assert trace.total.macs == 3 * (2 * 4 * 5 * 5 * 8)
+    assert not trace.uncounted
