@@ -117,7 +117,7 @@ def _check_row(index: int, row: Any) -> tuple[str, tuple[int, int], int, int]:
 
 def _assemble(given: Mapping[str, Any]) -> ModelSpec:
     settings = dict(given)
-    model, name = settings.pop("model"), settings.pop("name", None)
+    model, name = settings.pop("model"), _check_name(settings.pop("name", None))
     options_allowed = _options_of(model)
     resolution = _choose_resolution(settings.pop("resolution", None), settings.pop("beta", None))
     batch = settings.pop("batch", None)
@@ -152,6 +152,12 @@ def _check_size(what: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 2**20:
         raise UsageError(f"{what} must be a whole number from 1 to {2**20}, given {value!r}")
     return value
+
+
+def _check_name(name: Any) -> str | None:
+    if name is not None and not (isinstance(name, str) and name.strip()):
+        raise UsageError(f"name must be a text, given {name!r}")
+    return " ".join(name.split()) if name else None
 
 
 def _shorten(value: Any) -> str:

@@ -49,6 +49,7 @@ def write_note(text: str) -> None:
 
 
 def _replace_file(path: Path, text: str) -> None:
+    path = Path(os.path.realpath(path))  # a link stays a link: its target is replaced
     try:
         if path.exists() and not path.is_file():
             path.write_text(text, encoding="utf-8")  # a device or a pipe has no rename

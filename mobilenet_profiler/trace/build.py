@@ -26,10 +26,14 @@ def build_model(spec: ModelSpec, device: str = "meta") -> nn.Module:
     module, _, function = entry.factory.partition(":")
     factory = getattr(importlib.import_module(module), function)
     options = _clean_options(spec.options)
-    if device != "meta":
-        return factory(**options).to(device).eval()  # type: ignore[no-any-return]
-    with torch.device("meta"), _SkipInitialisation():  # type: ignore[no-untyped-call]
-        return factory(**options).eval()  # type: ignore[no-any-return]
+    try:
+        if device != "meta":
+            return factory(**options).to(device).eval()  # type: ignore[no-any-return]
+        with torch.device("meta"), _SkipInitialisation():  # type: ignore[no-untyped-call]
+            return factory(**options).eval()  # type: ignore[no-any-return]
+    except (RuntimeError, OverflowError) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"cannot build {spec.label}: {reason}") from error
 
 
 def _clean_options(options: Mapping[str, Any]) -> dict[str, Any]:

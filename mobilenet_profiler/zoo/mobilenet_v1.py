@@ -152,6 +152,11 @@ class MobileNetV1(nn.Module):
         super().__init__()
         rows = check_rows(rows)
         _check_options(alpha, min_depth, output_stride, num_classes, dropout_keep, prediction)
+        _check_switches(
+            explicit_padding=explicit_padding,
+            global_pool=global_pool,
+            spatial_squeeze=spatial_squeeze,
+        )
         names = list_body_endpoints(rows)
         if final_endpoint is not None and final_endpoint not in names:
             raise unknown_name("final endpoint", final_endpoint, names)
@@ -366,13 +371,15 @@ def _squeeze_spatial(logits: Tensor) -> Tensor:
 def _check_options(
     alpha: Any, min_depth: Any, output_stride: Any, classes: Any, keep: Any, prediction: Any
 ) -> None:
-    if not _is_number(alpha) or not 0 < alpha < float("inf"):
-        raise UsageError(f"alpha must be a number above 0, given {alpha!r}")
-    if not isinstance(min_depth, int) or min_depth < 1:
+    if not _is_number(alpha) or not 0 < alpha <= 1000:
+        raise UsageError(f"alpha must be a number above 0 and at most 1000, given {alpha!r}")
+    if not _is_whole(min_depth) or not 1 <= min_depth <= 2**20:
         raise UsageError(f"min_depth must be a whole number of at least 1, given {min_depth!r}")
-    if output_stride is not None and output_stride not in OUTPUT_STRIDES:
+    if output_stride is not None and (
+        not _is_whole(output_stride) or output_stride not in OUTPUT_STRIDES
+    ):
         raise UsageError(f"output_stride must be 8, 16, 32 or left out, given {output_stride!r}")
-    if classes is not None and (not isinstance(classes, int) or classes < 0):
+    if classes is not None and (not _is_whole(classes) or not 0 <= classes <= 2**30):
         raise UsageError(
             f"num_classes must be a whole number, or 0 for features, given {classes!r}"
         )
@@ -380,6 +387,16 @@ def _check_options(
         raise UsageError(f"dropout_keep must be above 0 and at most 1, given {keep!r}")
     if prediction not in (None, "softmax", "none"):
         raise unknown_name("prediction", prediction, ("softmax", "none"))
+
+
+def _check_switches(**switches: Any) -> None:
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise UsageError(f"{name} must be true or false, given {value!r}")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_number(value: Any) -> bool:

@@ -140,8 +140,20 @@ def test_a_variant_file_names_rows_and_options(
         ("model = 'mobilenet'", "did you mean"),
         ("model = 3", "model must be a name"),
         ("alpha = ", "is not TOML"),
-        ("alpha = 'wide'", "alpha must be a number above 0, given 'wide'"),
+        ("alpha = 'wide'", "at most 1000, given 'wide'"),
         ("beta = 'half'", "beta must be a number"),
+        ("name = 3", "name must be a text"),
+        ("alpha = 1e300", "alpha must be a number above 0 and at most 1000"),
+        (
+            "alpha = 1000\n" + "[[rows]]\ntype = 'Conv'\ndepth = 1000000\n" * 2,
+            "cannot build wrong alpha=1000",
+        ),
+        ("num_classes = true", "num_classes must be a whole number"),
+        ("min_depth = true", "min_depth must be a whole number"),
+        ("output_stride = 8.0", "output_stride must be 8, 16, 32"),
+        ("explicit_padding = 'yes'", "explicit_padding must be true or false, given 'yes'"),
+        ("global_pool = 3", "global_pool must be true or false"),
+        ("spatial_squeeze = 1", "spatial_squeeze must be true or false"),
     ],
 )
 def test_a_wrong_variant_file_gets_one_line(
@@ -167,7 +179,7 @@ def test_a_wrong_variant_file_gets_one_line(
         (["table", "--format", "slim", "--top", "3"], "--top does not apply to format 'slim'"),
         (["table", "--top", "0"], "--top must be at least 1, given 0"),
         (["table", "--depth", "1", "--by", "kind"], "--depth or --by, not both"),
-        (["table", "--alpha", "0"], "alpha must be a number above 0, given 0.0"),
+        (["table", "--alpha", "0"], "alpha must be a number above 0 and at most 1000, given 0.0"),
         (["table", "--alpha", "wide"], "'--alpha'"),
         (["table", "--beta", "1", "--resolution", "224"], "resolution or beta, not both"),
         (["table", "--output-stride", "7"], "output_stride must be 8, 16, 32"),
@@ -250,6 +262,14 @@ def test_a_file_is_replaced_whole_or_not_at_all(
     assert call(capsys, "table", "--format", "csv", "-o", str(file))[0] == 130
     assert file.read_text() == "before"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_link_stays_a_link_and_its_target_is_written(tmp_path: Path) -> None:
+    link = tmp_path / "link.txt"
+    link.symlink_to("target.txt")
+    output.write_text("text", str(link))
+    assert link.is_symlink()
+    assert (tmp_path / "target.txt").read_text() == "text"
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:

@@ -257,7 +257,7 @@ def test_the_shallow_network_lacks_five_rows_of_512() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"alpha": 0}, "alpha must be a number above 0, given 0"),
+        ({"alpha": 0}, "alpha must be a number above 0 and at most 1000, given 0"),
         ({"alpha": -1.0}, "alpha must be a number above 0"),
         ({"alpha": float("nan")}, "alpha must be a number above 0"),
         ({"output_stride": 12}, "output_stride must be 8, 16, 32 or left out, given 12"),
