@@ -139,7 +139,7 @@ def _make_key(func: Any, args: Any, kwargs: Any) -> Any:
 
 def _describe(value: Any) -> Any:
     if isinstance(value, Tensor):
-        return value.shape, value.stride(), value.dtype
+        return value.shape, value.stride(), value.dtype, value.is_meta
     if isinstance(value, list | tuple):
         return tuple(map(_describe, value))
     return type(value), value
@@ -166,15 +166,28 @@ def _find_rule(func: Any) -> str | None:
 
 
 def _run(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
-    """The output on meta tensors, and the recipe's answer where it is one fresh tensor."""
+    """The output on meta tensors, and the recipe's answer where it is one fresh tensor.
+
+    Constants that the forward pass makes for itself (`torch.arange(3)`) are real and
+    small; work on them alone is done, so that it may look at their values.
+    """
+    if _is_constant(func, args, kwargs):
+        return func(*args, **kwargs), None
     answer = _infer(func, args, kwargs)
     if answer is not None:
         shape, strides, dtype = answer
         return torch.empty_strided(shape, strides, dtype=dtype, device="meta"), answer
     output = func(*_map(_to_meta, args), **{k: _map(_to_meta, v) for k, v in kwargs.items()})
-    if not isinstance(output, Tensor) or _aliases(func, output, args):
+    if not isinstance(output, Tensor) or not output.is_meta or _aliases(func, output, args):
         return output, None
     return output, (output.shape, output.stride(), output.dtype)
+
+
+def _is_constant(func: Any, args: Any, kwargs: Any) -> bool:
+    tensors = _tensors(args) + _tensors(list(kwargs.values()))
+    if not tensors:
+        return str(kwargs.get("device")) == "cpu"
+    return not func._schema.is_mutable and not any(tensor.is_meta for tensor in tensors)
 
 
 def _infer(func: Any, args: Any, kwargs: Any) -> tuple[Shape, Shape, torch.dtype] | None:

@@ -120,3 +120,25 @@ def test_parameters_that_no_forward_uses_are_still_counted() -> None:
 def test_wrong_arguments_get_one_line(model: Any, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(mp.UsageError, match=message):
         mp.trace(model, **arguments)
+
+
+class Constants(nn.Module):
+    """Looks at constants of its own making, and keeps a tensor that is no buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+        self.scale = torch.ones(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.scale += 1
+        steps = (torch.arange(3) * 2).sum().item()
+        for _ in range(int(steps)):
+            x = self.linear(x) * self.scale
+        return x
+
+
+def test_a_forward_may_look_at_its_own_constants_every_time() -> None:
+    model = Constants()
+    assert [mp.trace(model, (2, 4)).total.macs for _ in range(3)] == [6 * 2 * 4 * 4] * 3
+    assert torch.equal(model.scale, torch.ones(4))
