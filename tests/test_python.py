@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -55,3 +56,11 @@ def test_costs_add_up_and_refuse_anything_else() -> None:
     assert sum([mp.Cost(1)]) == mp.Cost(1)
     with pytest.raises(TypeError):
         mp.Cost() + 1  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("program", [["cli.py"], ["-m", "mobilenet_profiler"]])
+def test_the_shim_and_the_module_are_the_command(program: list[str]) -> None:
+    command = [sys.executable, *program, "models"]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
+    assert done.stdout.startswith("mobilenet_v1 ")
