@@ -60,7 +60,7 @@ def make_spec(source: str, **settings: Any) -> ModelSpec:
     settings: factory options, `resolution` or `beta` (resolution = 224 beta), and
     `batch`; they override the file's. Raises UsageError, naming what is allowed.
     """
-    given = read_variant(Path(source)) if source.endswith(".toml") else {"model": source}
+    given = read_variant(Path(source)) if source.casefold().endswith(".toml") else {"model": source}
     if settings.get("beta") is not None or settings.get("resolution") is not None:
         given = {key: value for key, value in given.items() if key not in ("beta", "resolution")}
     return _assemble({**given, **settings})
@@ -69,7 +69,7 @@ def make_spec(source: str, **settings: Any) -> ModelSpec:
 def read_variant(path: Path) -> dict[str, Any]:
     """The settings in a variant file, rows as tuples (type, kernel, stride, depth)."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -157,7 +157,7 @@ def _check_size(what: str, value: Any) -> int:
 def _check_name(name: Any) -> str | None:
     if name is not None and not (isinstance(name, str) and name.strip()):
         raise UsageError(f"name must be a text, given {name!r}")
-    return " ".join(name.split()) if name else None
+    return " ".join("".join(filter(str.isprintable, name)).split()) if name else None
 
 
 def _shorten(value: Any) -> str:

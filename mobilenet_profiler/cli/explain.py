@@ -29,6 +29,7 @@ def explain(
     output_stride: opt.OutputStride = None,
     final_endpoint: opt.FinalEndpoint = None,
     explicit_padding: opt.ExplicitPadding = None,
+    global_pool: opt.GlobalPool = None,
     batch: opt.Batch = None,
     output: opt.Output = "-",
 ) -> None:

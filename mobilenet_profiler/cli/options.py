@@ -43,6 +43,9 @@ ExplicitPadding = Annotated[
     bool | None,
     typer.Option("--explicit-padding/--same-padding", help="Pad as PyTorch does, or SAME."),
 ]
+GlobalPool = Annotated[
+    bool | None, typer.Option("--global-pool", help="Average over the whole map.")
+]
 Batch = Annotated[int | None, typer.Option(help="Images in the input (1).", show_default=False)]
 Output = Annotated[
     str, typer.Option("--output", "-o", metavar="FILE", help="Write here; `-` is stdout.")

@@ -25,15 +25,14 @@ def measure_width(output: str) -> int:
 def write_text(text: str, output: str = "-") -> None:
     """Text to stdout, or to a file that is replaced whole or not at all."""
     if output == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        _write_stdout(text)
     else:
         _replace_file(Path(output), text)
 
 
 def write_renderable(renderable: RenderableType, output: str, width: int) -> None:
     """A rich renderable: coloured on a terminal, plain anywhere else."""
-    if output == "-" and sys.stdout.isatty():
+    if output == "-" and sys.stdout is not None and sys.stdout.isatty():
         from rich.console import Console
 
         Console(width=width).print(renderable)
@@ -41,6 +40,21 @@ def write_renderable(renderable: RenderableType, output: str, width: int) -> Non
         from mobilenet_profiler.render.table import draw_text
 
         write_text(draw_text(renderable, width), output)
+
+
+def _write_stdout(text: str) -> None:
+    if sys.stdout is None:
+        raise UsageError("cannot write to stdout: it is closed")
+    encoding = sys.stdout.encoding or "utf-8"
+    shown = text.encode(encoding, "replace").decode(encoding)  # a legacy code page lacks rules
+    try:
+        sys.stdout.write(shown)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise UsageError(f"cannot write to stdout: {error.strerror}") from None
 
 
 def write_note(text: str) -> None:

@@ -30,6 +30,7 @@ def table(
     output_stride: opt.OutputStride = None,
     final_endpoint: opt.FinalEndpoint = None,
     explicit_padding: opt.ExplicitPadding = None,
+    global_pool: opt.GlobalPool = None,
     batch: opt.Batch = None,
     format: Annotated[str, typer.Option("--format", "-f", help=", ".join(FORMATS))] = "table",
     output: opt.Output = "-",
@@ -62,7 +63,7 @@ def table(
     cannot be used.
     """
     view = {"by": by, "depth": depth, "sort": sort, "top": top, "every": every}
-    names = columns.split(",") if columns else None
+    names = [name.strip() for name in columns.split(",")] if columns else None
     check_view(format, view, names)
     spec = make_spec(model, **gather_settings(locals()))
     trace = trace_spec(spec)
@@ -74,7 +75,7 @@ def table(
 def gather_settings(given: dict[str, Any]) -> dict[str, Any]:
     """The command line's model options, those that were given, under their Python names."""
     names = ["alpha", "resolution", "beta", "batch"]
-    names += ["output_stride", "final_endpoint", "explicit_padding"]
+    names += ["output_stride", "final_endpoint", "explicit_padding", "global_pool"]
     settings = {name: given[name] for name in names if given.get(name) is not None}
     if given.get("classes") is not None:
         settings["num_classes"] = given["classes"]

@@ -68,17 +68,18 @@ def _format_window(layer: LayerCost) -> str:
 
 
 def _fold_repeats(lines: Sequence[Line]) -> list[Line]:
-    """Runs of the same pair of lines written once, as `5x Conv dw / s1` and `5x Conv / s1`."""
+    """Runs of the same line or pair written once, as `5x Conv dw / s1` and `5x Conv / s1`."""
     folded: list[Line] = []
     index = 0
     while index < len(lines):
-        pair = lines[index : index + 2]
+        length = 1 if lines[index] == lines[min(index + 1, len(lines) - 1)] else 2
+        group = lines[index : index + length]
         repeats = 1
-        while len(pair) == 2 and lines[index + 2 * repeats :][:2] == pair:
+        while len(group) == length and lines[index + length * repeats :][:length] == group:
             repeats += 1
         if repeats > 1:
-            folded += [(f"{repeats}x {kind}", shape, size) for kind, shape, size in pair]
-            index += 2 * repeats
+            folded += [(f"{repeats}x {kind}", shape, size) for kind, shape, size in group]
+            index += length * repeats
         else:
             folded.append(lines[index])
             index += 1

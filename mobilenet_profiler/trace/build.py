@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mobilenet_profiler.errors import UsageError
+from mobilenet_profiler.errors import UsageError, unknown_name
 from mobilenet_profiler.spec import ModelSpec
 from mobilenet_profiler.zoo.catalogue import find_model
 
@@ -25,7 +24,10 @@ def build_model(spec: ModelSpec, device: str = "meta") -> nn.Module:
         raise UsageError(f"unknown model {spec.model!r}")
     module, _, function = entry.factory.partition(":")
     factory = getattr(importlib.import_module(module), function)
-    options = _clean_options(spec.options)
+    options = dict(spec.options)
+    for name in options:
+        if name not in entry.options:
+            raise unknown_name(f"option of {spec.model}", name, entry.options)
     try:
         if device != "meta":
             return factory(**options).to(device).eval()  # type: ignore[no-any-return]
@@ -34,10 +36,6 @@ def build_model(spec: ModelSpec, device: str = "meta") -> nn.Module:
     except (RuntimeError, OverflowError) as error:
         reason = " ".join(str(error).split())
         raise UsageError(f"cannot build {spec.label}: {reason}") from error
-
-
-def _clean_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in options.items() if value is not None}
 
 
 class _SkipInitialisation(TorchDispatchMode):  # type: ignore[no-untyped-call]

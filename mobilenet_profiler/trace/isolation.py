@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+_DEPTH = 8  # containers in containers; one that holds itself must end somewhere
+
 
 @contextmanager
 def lend_model(model: nn.Module) -> Iterator[dict[int, list[str]]]:
@@ -16,7 +18,8 @@ def lend_model(model: nn.Module) -> Iterator[dict[int, list[str]]]:
 
     Yields which modules own a parameter: id of the stand-in -> paths. Afterwards,
     also when the body raises, every module has its own attributes again, the very
-    same tensors among them, and the random generator its state.
+    same tensors among them, lists, dicts and sets their items, and torch's random
+    generator its state. Objects of other types that hang on a module are not copied.
     """
     modules = list(model.named_modules())
     kept = [(module, _snapshot(module)) for _, module in modules]
@@ -60,8 +63,15 @@ def _snapshot(module: nn.Module) -> dict[str, tuple[Any, Any]]:
     return {key: (value, _copy(value)) for key, value in vars(module).items()}
 
 
-def _copy(value: Any) -> Any:
-    return value.copy() if isinstance(value, dict | list | set) else None
+def _copy(value: Any, depth: int = 0) -> Any:
+    """What a plain container holds, each item with what it holds in turn, `_DEPTH` deep."""
+    if depth > _DEPTH:
+        return None
+    if isinstance(value, dict):
+        return [(key, item, _copy(item, depth + 1)) for key, item in value.items()]
+    if isinstance(value, list):
+        return [(None, item, _copy(item, depth + 1)) for item in value]
+    return value.copy() if isinstance(value, set) else None
 
 
 def _restore(module: nn.Module, state: dict[str, tuple[Any, Any]]) -> None:
@@ -69,10 +79,19 @@ def _restore(module: nn.Module, state: dict[str, tuple[Any, Any]]) -> None:
     attributes.clear()
     for key, (value, contents) in state.items():
         attributes[key] = value
-        if contents is None:
-            continue
+        _refill(value, contents)
+
+
+def _refill(value: Any, contents: Any) -> None:
+    if contents is None:
+        return
+    value.clear()
+    if isinstance(value, set):
+        value.update(contents)
+        return
+    for key, item, inner in contents:
         if isinstance(value, list):
-            value[:] = contents
+            value.append(item)
         else:
-            value.clear()
-            value.update(contents)
+            value[key] = item
+        _refill(item, inner)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.errors import UsageError
@@ -37,6 +38,10 @@ def trace(model: ModelLike = "mobilenet_v1", inputs: Any = None, **options: Any)
         return trace_module(model, _as_inputs(inputs))
     if inputs is not None:
         raise UsageError("inputs go with a module; a name takes resolution and batch")
+    if isinstance(model, ModelSpec) and options:
+        raise UsageError(f"options {sorted(options)} go with a name, given a ModelSpec")
+    if not isinstance(model, str | Path | ModelSpec):
+        raise UsageError(f"model must be a name, a path, a ModelSpec or a module, given {model!r}")
     spec = model if isinstance(model, ModelSpec) else make_spec(str(model), **options)
     return trace_module(
         build_model(spec), [_make_input(spec.input_shape)], spec.label, spec.as_dict()
@@ -50,6 +55,7 @@ def trace_module(
     spec: dict[str, Any] | None = None,
 ) -> Trace:
     """The trace of a module on meta inputs, under a label and a spec of the caller's."""
+    _check_module(model)
     names = {id(module): path for path, module in model.named_modules()}
     with lend_model(model) as owners:
         recorder = OperationRecorder(names, owners)
@@ -64,6 +70,16 @@ def trace_module(
         ops=operations,
         uncounted=list_uncounted(operations),
     )
+
+
+def _check_module(model: nn.Module) -> None:
+    """Refuse what cannot be lent: compiled TorchScript, and parameters without a shape."""
+    for path, module in model.named_modules():
+        where = path or type(model).__name__
+        if isinstance(module, torch.jit.ScriptModule):
+            raise UsageError(f"{where!r} is TorchScript; give the module it was made from")
+        if any(is_lazy(p) for p in module._parameters.values()):
+            raise UsageError(f"{where!r} is lazy and has no shapes yet; run the module once first")
 
 
 def _run_forward(model: nn.Module, inputs: Sequence[Tensor], recorder: OperationRecorder) -> None:
@@ -95,4 +111,8 @@ def _as_inputs(inputs: Any) -> list[Tensor]:
 
 
 def _make_input(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.empty(shape, dtype=dtype, device="meta")
+    try:
+        return torch.empty(shape, dtype=dtype, device="meta")
+    except (RuntimeError, TypeError) as error:
+        size = "x".join(map(str, shape))
+        raise UsageError(f"cannot make an input of {size}: {error}") from None

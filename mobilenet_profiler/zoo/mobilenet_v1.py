@@ -308,6 +308,8 @@ def list_body_endpoints(rows: Iterable[Row]) -> list[str]:
 
 def check_rows(rows: Iterable[Any]) -> tuple[Row, ...]:
     """Rows as `Conv` and `DepthSepConv`; also from tuples (type name, kernel, stride, depth)."""
+    if not isinstance(rows, Iterable):
+        raise UsageError(f"rows must be a sequence of rows, given {rows!r}")
     checked: list[Row] = []
     for index, row in enumerate(rows):
         if isinstance(row, Conv | DepthSepConv):
@@ -317,6 +319,13 @@ def check_rows(rows: Iterable[Any]) -> tuple[Row, ...]:
         if not isinstance(kind, str) or kind not in _ROW_TYPES:
             raise unknown_name(f"convolution type in row {index}:", kind, _ROW_TYPES)
         checked.append(_ROW_TYPES[kind](*row[1:]))
+    for index, row in enumerate(checked):
+        sizes = [*row.kernel, row.stride, row.depth]
+        if not all(_is_whole(size) and 1 <= size <= 2**20 for size in sizes):
+            raise UsageError(
+                f"row {index}: kernel, stride and depth must be whole numbers from 1 to {2**20}, "
+                f"given {tuple(row)}"
+            )
     if not checked:
         raise UsageError("rows must hold at least one row, given none")
     return tuple(checked)
@@ -363,7 +372,7 @@ def _squeeze_spatial(logits: Tensor) -> Tensor:
     if logits.shape[2:] != (1, 1):
         raise UsageError(
             f"cannot squeeze logits of {logits.shape[2]}x{logits.shape[3]}: "
-            "allowed is 1x1; use global_pool, or spatial_squeeze = false"
+            "allowed is 1x1; use --global-pool (global_pool = true) or spatial_squeeze = false"
         )
     return torch.flatten(logits, 1)
 
@@ -374,14 +383,14 @@ def _check_options(
     if not _is_number(alpha) or not 0 < alpha <= 1000:
         raise UsageError(f"alpha must be a number above 0 and at most 1000, given {alpha!r}")
     if not _is_whole(min_depth) or not 1 <= min_depth <= 2**20:
-        raise UsageError(f"min_depth must be a whole number of at least 1, given {min_depth!r}")
+        raise UsageError(f"min_depth must be a whole number from 1 to {2**20}, given {min_depth}")
     if output_stride is not None and (
         not _is_whole(output_stride) or output_stride not in OUTPUT_STRIDES
     ):
         raise UsageError(f"output_stride must be 8, 16, 32 or left out, given {output_stride!r}")
     if classes is not None and (not _is_whole(classes) or not 0 <= classes <= 2**30):
         raise UsageError(
-            f"num_classes must be a whole number, or 0 for features, given {classes!r}"
+            f"num_classes must be a whole number to {2**30}, or 0 for features, given {classes!r}"
         )
     if not _is_number(keep) or not 0 < keep <= 1:
         raise UsageError(f"dropout_keep must be above 0 and at most 1, given {keep!r}")

@@ -349,3 +349,26 @@ def test_a_bug_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["mobilenet_profiler.cli.table"], "show", fail)
     with pytest.raises(ZeroDivisionError):
         run(["table"])
+
+
+def test_a_legacy_code_page_and_a_full_stdout_are_no_tracebacks() -> None:
+    command = [sys.executable, "-m", "mobilenet_profiler", "table", "--by", "kind"]
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, env=ascii_only, check=True)
+    assert b"568,740,352" in done.stdout
+    with Path("/dev/full").open("w") as full:
+        failed = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (failed.returncode, failed.stderr.count(b"\n")) == (2, 1)
+    assert b"cannot write to stdout" in failed.stderr
+
+
+def test_output_strides_work_at_224_with_a_global_pool(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--output-stride", "16", "--global-pool", "--format", "json")
+    code, out, _ = call(capsys, "table", *arguments)
+    assert code == 0
+    assert json.loads(out)["layers"][-1]["kind"] == "softmax"
+
+
+def test_repeated_single_lines_are_folded_too(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = call(capsys, "table", "conv_mobilenet_v1", "--format", "paper")
+    assert out.count("5x Conv / s1") == 1

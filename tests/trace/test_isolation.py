@@ -142,3 +142,62 @@ def test_a_forward_may_look_at_its_own_constants_every_time() -> None:
     model = Constants()
     assert [mp.trace(model, (2, 4)).total.macs for _ in range(3)] == [6 * 2 * 4 * 4] * 3
     assert torch.equal(model.scale, torch.ones(4))
+
+
+class Cache(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.cache: dict[str, list[Any]] = {"keys": [[]]}
+        self.cycle: list[Any] = []
+        self.cycle.append(self.cycle)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.cache["keys"][0].append(x)
+        self.cache["new"] = [x]
+        return x * 2
+
+
+SCRIPTED = torch.jit.trace(nn.Linear(4, 4), torch.ones(2, 4))  # type: ignore[no-untyped-call]
+
+
+def test_containers_in_containers_get_their_items_back() -> None:
+    model = Cache()
+    mp.trace(model, (2, 4))
+    assert model.cache == {"keys": [[]]}
+    assert model.cycle[0] is model.cycle
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (SCRIPTED, "is TorchScript"),
+        (nn.Sequential(nn.LazyLinear(3)), "'0' is lazy and has no shapes yet"),
+    ],
+)
+def test_what_cannot_be_lent_is_refused_untouched(model: Any, message: str) -> None:
+    with pytest.raises(mp.UsageError, match=message):
+        mp.trace(model, (2, 4))
+    assert model(torch.ones(2, 4)).device.type == "cpu"
+
+
+def test_none_turns_head_and_prediction_off() -> None:
+    assert mp.trace("mobilenet_v1", num_classes=None).total.params == 4_231_976 - 1_025_000
+    kinds = [layer.kind for layer in mp.trace("mobilenet_v1", prediction=None).layers]
+    assert "softmax" not in kinds
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "message"),
+    [
+        (mp.ModelSpec("mobilenet_v1"), {"alpha": 0.5}, "given a ModelSpec"),
+        (mp.ModelSpec("mobilenet_v1", {"alfa": 1}), {}, "did you mean 'alpha'"),
+        (42, {}, "a ModelSpec or a module, given 42"),
+        ("mobilenet_v1", {"rows": 5}, "rows must be a sequence"),
+        ("mobilenet_v1", {"rows": [("Conv", (3, 3), 0, 8)]}, "row 0: kernel, stride and depth"),
+        ("mobilenet_v1", {"rows": [("Conv", (3, 3), 1, "8")]}, "row 0: kernel, stride and depth"),
+        ("mobilenet_v1", {"resolution": 2**20, "batch": 2**20}, "cannot make an input of"),
+    ],
+)
+def test_wrong_specs_get_one_line(spec: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(mp.UsageError, match=message):
+        mp.trace(spec, **options)
