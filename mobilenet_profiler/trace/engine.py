@@ -51,6 +51,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.stack: list[str] = [""]
         self.records: list[tuple[str, Recipe]] = []
         self.calls: dict[str, int] = {}
+        self.failure: Exception | None = None
         self.failed_at: str | None = None
 
     @classmethod
@@ -96,8 +97,9 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             calls[path] = calls.get(path, 0) + 1
             try:
                 return module._call_impl(*args, **kwargs)  # type: ignore[no-untyped-call]
-            except Exception:
-                self.failed_at = self.failed_at if self.failed_at is not None else path
+            except Exception as error:
+                if self.failure is not error:  # the innermost module comes first
+                    self.failure, self.failed_at = error, path
                 raise
             finally:
                 stack.pop()

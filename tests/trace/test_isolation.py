@@ -1,5 +1,6 @@
 """A model on loan comes back exactly as it was."""
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -201,3 +202,20 @@ def test_none_turns_head_and_prediction_off() -> None:
 def test_wrong_specs_get_one_line(spec: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(mp.UsageError, match=message):
         mp.trace(spec, **options)
+
+
+class Forgiving(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 3), nn.Linear(5, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with contextlib.suppress(RuntimeError):
+            self.first(x)
+        output: Tensor = self.second(x)
+        return output
+
+
+def test_a_failure_that_the_model_caught_is_not_blamed() -> None:
+    with pytest.raises(mp.UsageError, match="failed in 'second'"):
+        mp.trace(Forgiving(), (2, 4))
