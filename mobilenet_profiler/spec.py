@@ -131,9 +131,10 @@ def _assemble(given: Mapping[str, Any]) -> ModelSpec:
 def _options_of(model: object) -> tuple[str, ...]:
     if not isinstance(model, str):
         raise UsageError(f"model must be a name, given {model!r}")
-    if find_model(model) is None:
-        raise unknown_name("model", model, [entry.name for entry in list_models()])
-    return find_model(model).options  # type: ignore[union-attr]
+    entry = find_model(model)
+    if entry is None:
+        raise unknown_name("model", model, [known.name for known in list_models()])
+    return entry.options
 
 
 def _choose_resolution(resolution: Any, beta: Any) -> int:

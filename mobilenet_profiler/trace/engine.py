@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -112,22 +112,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def list_operations(self) -> tuple[OpCost, ...]:
         """What was recorded, in order, each with its path."""
-        return tuple(_place(recipe.cost, path) for path, recipe in self.records)
-
-
-def _place(cost: OpCost, path: str) -> OpCost:
-    return OpCost(
-        path,
-        cost.name,
-        cost.inputs,
-        cost.outputs,
-        cost.dtype,
-        cost.status,
-        cost.macs,
-        cost.bytes_read,
-        cost.bytes_written,
-        cost.geometry,
-    )
+        return tuple(replace(recipe.cost, path=path) for path, recipe in self.records)
 
 
 def _make_key(func: Any, args: Any, kwargs: Any) -> Any:
