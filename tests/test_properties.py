@@ -1,6 +1,7 @@
 """Laws of the counts, for any width, size, batch and kernel."""
 
 from fractions import Fraction
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,7 +52,7 @@ def test_pointwise_scales_with_alpha_squared_and_depthwise_with_alpha(
 ) -> None:
     # Every depth of Table 1 is a multiple of 32, so eighths divide all of them.
     alpha = Fraction(eighths, 8)
-    common = {"resolution": size, "min_depth": 1, "global_pool": True}
+    common: dict[str, Any] = {"resolution": size, "min_depth": 1, "global_pool": True}
     whole = mp.trace("mobilenet_v1", **common)
     scaled = mp.trace("mobilenet_v1", alpha=eighths / 8, **common)
     assert macs_of(scaled, "pointwise") == alpha**2 * macs_of(whole, "pointwise")
@@ -88,7 +89,7 @@ def test_separable_over_full_is_one_over_n_plus_one_over_k_squared(
     # Equation 5 of arXiv 1704.04861.
     shape = [kernel, kernel]
     stem = ("Conv", shape, 1, channels)
-    common: dict[str, int] = {"resolution": size, "min_depth": 1, "num_classes": 0}
+    common: dict[str, Any] = {"resolution": size, "min_depth": 1, "num_classes": 0}
     pair = mp.trace("mobilenet_v1", rows=(stem, ("DepthSepConv", shape, stride, depth)), **common)
     full = mp.trace("mobilenet_v1", rows=(stem, ("Conv", shape, stride, depth)), **common)
     separable = sum(layer.macs for layer in pair.counted if layer.path.startswith("Conv2d_1"))

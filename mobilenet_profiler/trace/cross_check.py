@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.spec import ModelSpec
-from mobilenet_profiler.trace.build import build_model
+from mobilenet_profiler.trace.build import build_model, set_mode
+from mobilenet_profiler.trace.inputs import make_inputs
+from mobilenet_profiler.trace.isolation import lend_model
 
 _COUNTED_BY_FVCORE = ("conv", "linear", "matmul", "bmm", "einsum")
 
@@ -43,9 +46,10 @@ def count_with_flop_counter(spec: ModelSpec) -> int:
     from torch.utils.flop_counter import FlopCounterMode
 
     model = build_model(spec)
+    inputs = make_inputs(model, spec).without_values()
     counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
-        model(torch.empty(spec.input_shape, device="meta"))
+    with set_mode(model, spec.mode), lend_model(model), torch.no_grad(), counter:
+        model(*inputs.args, **inputs.kwargs)
     return counter.get_total_flops() // 2
 
 
@@ -57,7 +61,15 @@ def count_with_fvcore(spec: ModelSpec) -> int:
         raise UsageError("--cross-check needs fvcore: pip install fvcore") from None
     logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)
     model = build_model(spec, device="cpu")
-    analysis: Any = FlopCountAnalysis(model, torch.zeros(spec.input_shape))
+    inputs = make_inputs(model, spec).map_tensors(_fill_with_zeros)
+    if inputs.kwargs:
+        raise UsageError(f"fvcore takes no inputs by name, given {', '.join(inputs.kwargs)}")
+    analysis: Any = FlopCountAnalysis(model, inputs.args)
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-    counts = analysis.by_operator()
+    with set_mode(model, spec.mode):
+        counts = analysis.by_operator()
     return sum(int(counts[name]) for name in _COUNTED_BY_FVCORE)
+
+
+def _fill_with_zeros(tensor: Tensor) -> Tensor:
+    return torch.zeros(tensor.shape, dtype=tensor.dtype) if tensor.is_meta else tensor

@@ -1,5 +1,7 @@
 """A shape by arithmetic, or a remembered one, is the shape PyTorch would give."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -88,7 +90,7 @@ def test_other_layouts_are_left_to_pytorch(layout: torch.memory_format) -> None:
 @pytest.mark.parametrize("model", ["mobilenet_v1", "conv_mobilenet_v1"])
 @pytest.mark.parametrize("options", [{}, {"output_stride": 8, "global_pool": True}, {"batch": 3}])
 def test_traces_are_the_same_without_rules_and_without_memory(
-    model: str, options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    model: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mp.trace(model, **options)
     warm = mp.trace(model, **options)
