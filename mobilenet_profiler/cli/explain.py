@@ -31,6 +31,10 @@ def explain(
     explicit_padding: opt.ExplicitPadding = None,
     global_pool: opt.GlobalPool = None,
     batch: opt.Batch = None,
+    arguments: opt.Set = None,
+    inputs: opt.Input = None,
+    inputs_from: opt.InputsFrom = None,
+    train: opt.Train = False,
     output: opt.Output = "-",
 ) -> None:
     """Show the arithmetic of a layer, and what its separable pair saves."""

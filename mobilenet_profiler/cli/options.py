@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mobilenet_profiler.spec import SOURCE_FORMS
 from mobilenet_profiler.zoo.catalogue import list_models
 
 
@@ -18,7 +19,7 @@ Model = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A name of the zoo (see `models`) or a TOML variant.",
+        help="A name of the zoo (see `models`), " + SOURCE_FORMS + ".",
         autocompletion=complete_model,
         show_default=True,
     ),
@@ -47,6 +48,33 @@ GlobalPool = Annotated[
     bool | None, typer.Option("--global-pool", help="Average over the whole map.")
 ]
 Batch = Annotated[int | None, typer.Option(help="Images in the input (1).", show_default=False)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="An argument of the factory.", show_default=False
+    ),
+]
+Input = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="INPUT",
+        help="1x3x224x224, ids=1x128:int64, t=scalar, flag=true.",
+        show_default=False,
+    ),
+]
+InputsFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--inputs-from",
+        metavar="SOURCE",
+        help="module:function or file.py:function that makes the inputs.",
+        show_default=False,
+    ),
+]
+Train = Annotated[
+    bool, typer.Option("--train/--eval", help="Count it as it trains, or as it predicts.")
+]
 Output = Annotated[
     str, typer.Option("--output", "-o", metavar="FILE", help="Write here; `-` is stdout.")
 ]

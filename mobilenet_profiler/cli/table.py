@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +15,7 @@ from mobilenet_profiler.cli.output import measure_width, write_note, write_rende
 from mobilenet_profiler.columns import COLUMNS, choose_columns
 from mobilenet_profiler.errors import UsageError, unknown_name
 from mobilenet_profiler.rows import GROUPINGS, SORT_KEYS, make_rows
-from mobilenet_profiler.spec import ModelSpec, make_spec
+from mobilenet_profiler.spec import ModelSpec, make_spec, parse_argument
 
 if TYPE_CHECKING:
     from mobilenet_profiler.cost import Trace
@@ -32,6 +35,10 @@ def table(
     explicit_padding: opt.ExplicitPadding = None,
     global_pool: opt.GlobalPool = None,
     batch: opt.Batch = None,
+    arguments: opt.Set = None,
+    inputs: opt.Input = None,
+    inputs_from: opt.InputsFrom = None,
+    train: opt.Train = False,
     format: Annotated[str, typer.Option("--format", "-f", help=", ".join(FORMATS))] = "table",
     output: opt.Output = "-",
     sort: Annotated[str | None, typer.Option(help=", ".join(SORT_KEYS), show_default=False)] = None,
@@ -73,13 +80,24 @@ def table(
 
 
 def gather_settings(given: dict[str, Any]) -> dict[str, Any]:
-    """The command line's model options, those that were given, under their Python names."""
+    """What `make_spec` takes of the command line: the options that were given."""
     names = ["alpha", "resolution", "beta", "batch"]
     names += ["output_stride", "final_endpoint", "explicit_padding", "global_pool"]
     settings = {name: given[name] for name in names if given.get(name) is not None}
     if given.get("classes") is not None:
         settings["num_classes"] = given["classes"]
-    return settings
+    return {**settings, **_gather_inputs(given), "mode": "train" if given["train"] else "eval"}
+
+
+def _gather_inputs(given: dict[str, Any]) -> dict[str, Any]:
+    arguments: dict[str, Any] = {}
+    for text in given["arguments"] or ():
+        key, value = parse_argument(text)
+        if key in arguments:
+            raise UsageError(f"--set {key} is given twice")
+        arguments[key] = value
+    inputs = tuple(given["inputs"] or ())
+    return {"arguments": arguments, "inputs": inputs, "inputs_from": given["inputs_from"]}
 
 
 def check_view(format: str, view: dict[str, Any], columns: list[str] | None) -> None:
@@ -116,7 +134,15 @@ def trace_spec(spec: ModelSpec) -> Trace:
 
     gc.freeze()
     gc.enable()
-    return trace(spec)
+    with keep_stdout():
+        return trace(spec)
+
+
+@contextmanager
+def keep_stdout() -> Iterator[None]:
+    """Stdout carries our data: what a model's own code prints goes to stderr."""
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def show(
@@ -162,7 +188,8 @@ def report_cross_check(spec: ModelSpec, trace: Trace) -> int:
     """The three counts side by side on stderr; 0 if they are equal, else 1."""
     from mobilenet_profiler.trace.cross_check import cross_check
 
-    check = cross_check(spec, trace)
+    with keep_stdout():
+        check = cross_check(spec, trace)
     verdict = "equal" if check.agrees else "DIFFERENT"
     write_note("MACs by three counters: " + verdict)
     write_note(f"  mobilenet-profiler        {check.ours:>20,}")
