@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mobilenet_profiler.cost import Cost, LayerCost, OpCost, Trace, Uncounted
     from mobilenet_profiler.errors import UsageError
     from mobilenet_profiler.spec import ModelSpec, make_spec
+    from mobilenet_profiler.trace.registry import register_cost, unregister_cost
     from mobilenet_profiler.trace.tracer import trace
 
 __version__ = "0.1.0"
@@ -28,13 +29,16 @@ __all__ = [
     "Uncounted",
     "UsageError",
     "make_spec",
+    "register_cost",
     "trace",
+    "unregister_cost",
 ]
 
 _HOMES = {
     **dict.fromkeys(("Cost", "LayerCost", "OpCost", "Trace", "Uncounted"), "cost"),
     **dict.fromkeys(("ModelSpec", "make_spec"), "spec"),
     "UsageError": "errors",
+    **dict.fromkeys(("register_cost", "unregister_cost"), "trace.registry"),
 }
 
 

@@ -27,7 +27,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("input", "input", lambda row, total: format_shape(row.input_shape)),
     Column("filter", "filter", lambda row, total: row.filter),
     Column("output", "output", lambda row, total: format_shape(row.output_shape)),
-    Column("params", "params", lambda row, total: format_count(row.cost.params), True),
+    Column("params", "params", lambda row, total: _show_params(row), True),
     Column(
         "params_share",
         "params %",
@@ -48,23 +48,45 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "activations", "activations", lambda row, total: format_count(row.cost.activations), True
     ),
+    Column(
+        "elementwise", "elementwise", lambda row, total: format_count(row.cost.elementwise), True
+    ),
+    Column(
+        "backward_macs",
+        "backward MACs",
+        lambda row, total: format_count(row.cost.backward_macs),
+        True,
+    ),
     Column("layers", "layers", lambda row, total: str(row.layers), True),
 )
 _ON_REQUEST = ("weights", "weights_share", "layers")
-DEFAULT_COLUMNS = tuple(column for column in COLUMNS if column.name not in _ON_REQUEST)
+_WITH_BACKWARD = ("backward_macs",)
 # Left out first where the terminal is too narrow.
-_LEAST_NEEDED = ("input", "filter", "activations", "output", "params_share", "kind")
+_LEAST_NEEDED = ("elementwise", "input", "filter", "activations", "output", "params_share", "kind")
 
 
-def choose_columns(names: Sequence[str] | None) -> tuple[Column, ...]:
+def list_default_columns(backward: bool = False) -> tuple[Column, ...]:
+    """The columns that are shown where none are asked for."""
+    hidden = _ON_REQUEST if backward else (*_ON_REQUEST, *_WITH_BACKWARD)
+    return tuple(column for column in COLUMNS if column.name not in hidden)
+
+
+def choose_columns(names: Sequence[str] | None, backward: bool = False) -> tuple[Column, ...]:
     """The columns of these names, in this order; None for the default ones."""
     if not names:
-        return DEFAULT_COLUMNS
+        return list_default_columns(backward)
     known = {column.name: column for column in COLUMNS}
     for name in names:
         if name not in known:
             raise unknown_name("column", name, known)
     return tuple(known[name] for name in dict.fromkeys(names))
+
+
+def _show_params(row: Row) -> str:
+    """A count; in brackets where it is shared with an earlier layer and counted there."""
+    if row.tied and not row.cost.params:
+        return f"({format_count(row.tied)})"
+    return format_count(row.cost.params)
 
 
 def fit_columns(

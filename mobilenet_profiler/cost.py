@@ -7,7 +7,7 @@ Every number is an integer. Shapes are tuples in PyTorch's order: activations
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 Status = Literal["counted", "free", "unknown"]
+Phase = Literal["forward", "backward"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +25,21 @@ class Cost:
     params: learned numbers, each counted once.
     weights: those in kernels and matrices alone, without biases and norms: what the
         paper's tables and the reference's docstring call params.
-    macs: multiply-accumulates of convolutions, linear layers and matrix products.
+    macs: multiply-accumulates of convolutions, linear layers, matrix products,
+        attention and recurrent layers in the forward pass.
     activations: elements written by those operations (the measure of
         Radosavovic et al., arXiv 2003.13678, section 3.1).
+    elementwise: element operations of work that is free by rule, forward; see
+        `trace/policy.py`. Never part of `macs`.
+    backward_macs: multiply-accumulates of the backward pass, where it was traced.
     """
 
     params: int = 0
     weights: int = 0
     macs: int = 0
     activations: int = 0
+    elementwise: int = 0
+    backward_macs: int = 0
 
     def __add__(self, other: Cost) -> Cost:
         if not isinstance(other, Cost):
@@ -42,6 +49,8 @@ class Cost:
             self.weights + other.weights,
             self.macs + other.macs,
             self.activations + other.activations,
+            self.elementwise + other.elementwise,
+            self.backward_macs + other.backward_macs,
         )
 
     def __radd__(self, other: object) -> Cost:
@@ -52,13 +61,18 @@ class Cost:
 class OpCost:
     """One operation as it ran.
 
-    path: the module it ran in ('' is the model itself).
-    name: the ATen operation, `aten::conv2d`.
+    path: the module it ran in ('' is the model itself). owner: the module it is
+        charged to: the same, or the one that owns the weights and never runs itself.
+    name: the ATen operation, `aten::conv2d`, or what was registered.
     inputs, outputs: shapes of its tensors, in the order of its arguments.
+    arguments: the argument that each of `inputs` was given as ('input', 'weight', …).
+    options: its other arguments by name: stride, padding, dilation, groups, …
     dtype: of the first output.
-    geometry: stride, padding, dilation and groups, where the operation has them.
-    status: counted by a formula, free by rule, or unknown.
+    status: counted by a formula, free by rule, or unknown. rule: which rule.
+    macs: multiply-accumulates. elementwise: element operations where it is free.
     bytes_read, bytes_written: of all its tensors, each once; 0 for a view.
+    phase: forward or backward.
+    site: `file.py:12` of the call, for unknown operations.
     """
 
     path: str
@@ -70,18 +84,30 @@ class OpCost:
     macs: int
     bytes_read: int
     bytes_written: int
-    geometry: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+    rule: str = ""
+    elementwise: int = 0
+    owner: str = ""
+    phase: Phase = "forward"
+    site: str = ""
+
+    def at(self, path: str, owner: str, phase: Phase) -> OpCost:
+        """The same operation at another place."""
+        return replace(self, path=path, owner=owner, phase=phase)
 
 
 @dataclass(frozen=True, slots=True)
 class LayerCost:
     """One module that ran operations of its own or owns parameters.
 
-    kind: 'pointwise 1x1', 'depthwise 3x3', 'full 3x3', 'fully connected', or the
-        module's own kind ('batch norm', 'relu6') where it multiplies no matrix.
+    kind: 'pointwise 1x1', 'depthwise 3x3', 'full 3x3', 'fully connected', 'attention',
+        or the module's own kind ('batch norm', 'relu6') where it multiplies no matrix.
     weight_shape: of the convolution or matrix, as PyTorch stores it, or None.
     stride, dilation, groups: of the convolution or pooling; (1, 1) and 1 elsewhere.
     calls: how many times it ran.
+    tied, tied_to: params that it shares with an earlier layer, and that layer's path:
+        they are counted there and not here.
     """
 
     path: str
@@ -95,6 +121,8 @@ class LayerCost:
     dilation: Shape = (1, 1)
     groups: int = 1
     calls: int = 1
+    tied: int = 0
+    tied_to: str = ""
 
     @property
     def params(self) -> int:
@@ -112,24 +140,38 @@ class LayerCost:
     def weights(self) -> int:
         return self.cost.weights
 
+    @property
+    def elementwise(self) -> int:
+        return self.cost.elementwise
+
+    @property
+    def backward_macs(self) -> int:
+        return self.cost.backward_macs
+
 
 @dataclass(frozen=True, slots=True)
 class Uncounted:
-    """Operations without a formula and without a rule that makes them free."""
+    """Operations without a formula and without a rule that makes them free.
+
+    site: `file.py:12`, where the model's code calls it.
+    """
 
     path: str
     name: str
     inputs: tuple[Shape, ...]
     calls: int
+    site: str = ""
 
 
 @dataclass(frozen=True)
 class Trace:
-    """The exact cost of one forward pass: deterministic, the same on every machine.
+    """The exact cost of one pass: deterministic, the same on every machine.
 
     label: what was traced, for a heading. spec: the same as data.
     layers: in the order in which they first ran; their costs add up to `total`.
     ops: every operation as it ran. uncounted: work that no number here includes.
+    notes: what a reader must know of how it was traced, a sentence each.
+    backward: whether a backward pass was traced too.
     """
 
     label: str
@@ -137,6 +179,8 @@ class Trace:
     layers: tuple[LayerCost, ...]
     ops: tuple[OpCost, ...]
     uncounted: tuple[Uncounted, ...] = ()
+    notes: tuple[str, ...] = ()
+    backward: bool = False
 
     @property
     def total(self) -> Cost:
@@ -145,7 +189,7 @@ class Trace:
     @property
     def counted(self) -> tuple[LayerCost, ...]:
         """The layers that multiply: convolutions, linear layers, matrix products."""
-        return tuple(layer for layer in self.layers if layer.macs)
+        return tuple(layer for layer in self.layers if layer.macs or layer.backward_macs)
 
     def frame(self) -> pandas.DataFrame:
         """The layers as a pandas DataFrame, a row a layer, integers as integers."""

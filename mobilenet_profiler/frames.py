@@ -8,12 +8,13 @@ from mobilenet_profiler.cost import Trace
 
 
 def frame_layers(trace: Trace) -> pandas.DataFrame:
-    """A row a layer: path, kind, module, shapes, stride, groups, params, macs, activations.
+    """A row a layer: path, kind, module, shapes, stride, groups, calls, counts.
 
     Shapes stay tuples and counts int64; `frame.macs.sum()` is `trace.total.macs`.
     """
     names = ("path", "kind", "module", "input_shape", "output_shape", "weight_shape")
-    numbers = ("groups", "calls", "params", "weights", "macs", "activations")
+    counts = ("params", "weights", "macs", "activations", "elementwise", "backward_macs", "tied")
+    numbers = ("groups", "calls", *counts)
     fields = (*names, "stride", "dilation", *numbers)
     records = [[getattr(layer, name) for name in fields] for layer in trace.layers]
     frame = pandas.DataFrame(records, columns=list(fields))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from mobilenet_profiler.cost import Cost, LayerCost, Shape, Trace
+from mobilenet_profiler.cost import Cost, LayerCost, Shape, Trace, Uncounted
 from mobilenet_profiler.errors import UsageError, unknown_name
+from mobilenet_profiler.units import format_shape
 
 By = Literal["layer", "block", "kind"]
 GROUPINGS: tuple[str, ...] = get_args(By)
-SORT_KEYS = ("macs", "params", "weights", "activations", "name")
+SORT_KEYS = ("macs", "params", "weights", "activations", "elementwise", "backward_macs", "name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Row:
 
     name: short where it stays unique. block: what it is bracketed with.
     layers: how many layers of the trace it stands for.
+    tied, tied_to: params it shares with an earlier layer, and the name of that.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Row:
     output_shape: Shape | None = None
     filter: str = "-"
     layers: int = 1
+    tied: int = 0
+    tied_to: str = ""
 
 
 def make_rows(
@@ -78,12 +82,14 @@ def name_layers(trace: Trace) -> dict[str, str]:
 def summarise_kinds(trace: Trace) -> tuple[Row, ...]:
     """Cost by kind of layer, most MACs first: the paper's Table 2."""
     rows = make_rows(trace, by="kind")
-    return tuple(sorted(rows, key=lambda row: (-row.cost.macs, -row.cost.params)))
+    return tuple(
+        sorted(rows, key=lambda row: (-row.cost.macs, -row.cost.backward_macs, -row.cost.params))
+    )
 
 
 def list_costless(rows: Iterable[Row]) -> tuple[Row, ...]:
     """Rows with neither parameters nor MACs."""
-    return tuple(row for row in rows if not row.cost.macs and not row.cost.params)
+    return tuple(row for row in rows if not _multiplies(row) and not row.cost.params)
 
 
 def describe_filter(layer: LayerCost) -> str:
@@ -106,17 +112,22 @@ def _list_layers(trace: Trace, every: bool) -> Iterator[Row]:
     if every:
         yield from (row for row, _ in rows)
         return
-    yield from (row for row, _ in rows if row.cost.macs)
-    others = [(row, path) for row, path in rows if not row.cost.macs]
+    yield from (row for row, _ in rows if _multiplies(row))
+    others = [(row, path) for row, path in rows if not _multiplies(row)]
     yield from _add_up_rows(others, lambda row, path: row.kind, name_by_kind=True)
+
+
+def _multiplies(row: Row) -> bool:
+    return bool(row.cost.macs or row.cost.backward_macs)
 
 
 def _make_layer_rows(trace: Trace) -> list[tuple[Row, str]]:
     names = name_layers(trace)
-    return [(_make_row(layer, names[layer.path]), layer.path) for layer in trace.layers]
+    return [(_make_row(layer, names), layer.path) for layer in trace.layers]
 
 
-def _make_row(layer: LayerCost, name: str) -> Row:
+def _make_row(layer: LayerCost, names: Mapping[str, str]) -> Row:
+    name = names[layer.path]
     return Row(
         name=name,
         block=name.rpartition(".")[0] or name,
@@ -125,6 +136,8 @@ def _make_row(layer: LayerCost, name: str) -> Row:
         input_shape=layer.input_shape,
         output_shape=layer.output_shape,
         filter=describe_filter(layer),
+        tied=layer.tied,
+        tied_to=names.get(layer.tied_to, layer.tied_to) if layer.tied else "",
     )
 
 
@@ -133,14 +146,14 @@ def _add_up(
 ) -> tuple[Row, ...]:
     rows = _make_layer_rows(trace)
     if not name_by_kind:
-        blocks = {row.block for row, _ in rows if row.cost.macs}
+        blocks = {row.block for row, _ in rows if _multiplies(row)}
         rows = [(replace(row, block=_find_block(row, path, blocks)), path) for row, path in rows]
     return _add_up_rows(rows, key, name_by_kind)
 
 
 def _find_block(row: Row, path: str, blocks: set[str]) -> str:
     """The block of a layer without MACs: the innermost counted one around it."""
-    if row.cost.macs:
+    if _multiplies(row):
         return row.block
     return next((name for name in _list_holders(path) if name in blocks), row.block)
 
@@ -155,7 +168,7 @@ def _add_up_rows(
 
 
 def _merge(name: str, group: Sequence[Row], name_by_kind: bool) -> Row:
-    kinds = list(dict.fromkeys(row.kind for row in group if row.cost.macs))
+    kinds = list(dict.fromkeys(row.kind for row in group if _multiplies(row)))
     kind = name if name_by_kind else " + ".join(kinds) or group[0].kind
     count = f" x{len(group)}" if name_by_kind and len(group) > 1 else ""
     return Row(
@@ -202,3 +215,20 @@ def _list_holders(path: str) -> list[str]:
     """A path and every module around it, innermost first, the model ('') last."""
     parts = path.split(".") if path else []
     return [".".join(parts[:length]) for length in range(len(parts), -1, -1)]
+
+
+def describe_uncounted(trace: Trace) -> list[str]:
+    """A line for each operation and place in the code that no number includes."""
+    groups: dict[tuple[str, str], list[Uncounted]] = {}
+    for item in trace.uncounted:
+        groups.setdefault((item.name, item.site), []).append(item)
+    return [_describe_group(name, site, items) for (name, site), items in groups.items()]
+
+
+def _describe_group(name: str, site: str, items: Sequence[Uncounted]) -> str:
+    calls = sum(item.calls for item in items)
+    paths = list(dict.fromkeys(item.path or "the model itself" for item in items))
+    where = paths[0] + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+    shapes = ", ".join(format_shape(shape) for shape in items[0].inputs)
+    at = f" at {site}" if site else ""
+    return f"not counted: {name} x{calls}{at} in {where} on {shapes or 'no tensors'}"

@@ -14,7 +14,7 @@ from mobilenet_profiler.cli import options as opt
 from mobilenet_profiler.cli.output import measure_width, write_note, write_renderable, write_text
 from mobilenet_profiler.columns import COLUMNS, choose_columns
 from mobilenet_profiler.errors import UsageError, unknown_name
-from mobilenet_profiler.rows import GROUPINGS, SORT_KEYS, make_rows
+from mobilenet_profiler.rows import GROUPINGS, SORT_KEYS, describe_uncounted, make_rows
 from mobilenet_profiler.spec import ModelSpec, make_spec, parse_argument
 
 if TYPE_CHECKING:
@@ -59,6 +59,12 @@ def table(
             show_default=False,
         ),
     ] = None,
+    backward: Annotated[
+        bool, typer.Option("--backward", help="Trace the backward pass too.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 1 if any work is not counted.")
+    ] = False,
     cross_check: Annotated[
         bool,
         typer.Option("--cross-check", help="Count with PyTorch and fvcore too; exit 1 if unequal."),
@@ -66,17 +72,19 @@ def table(
 ) -> None:
     """Print the cost of every layer: parameters and MACs, traced, exact.
 
-    Exit codes: 0; 1 if --cross-check finds a difference; 2 if something given
-    cannot be used.
+    Exit codes: 0; 1 if --cross-check finds a difference or --strict work that is not
+    counted; 2 if something given cannot be used.
     """
     view = {"by": by, "depth": depth, "sort": sort, "top": top, "every": every}
     names = [name.strip() for name in columns.split(",")] if columns else None
     check_view(format, view, names)
     spec = make_spec(model, **gather_settings(locals()))
-    trace = trace_spec(spec)
+    trace = trace_spec(spec, backward)
     show(trace, format, output, view, names)
+    failed = report_uncounted(trace) if strict else 0
     if cross_check:
-        raise typer.Exit(report_cross_check(spec, trace))
+        failed |= report_cross_check(spec, trace)
+    raise typer.Exit(failed)
 
 
 def gather_settings(given: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +131,7 @@ def check_view(format: str, view: dict[str, Any], columns: list[str] | None) -> 
         raise UsageError(f"--{option} does not apply to format {format!r}; it does to: {allowed}")
 
 
-def trace_spec(spec: ModelSpec) -> Trace:
+def trace_spec(spec: ModelSpec, backward: bool = False) -> Trace:
     """The spec's trace; torch is imported here.
 
     Its import makes some hundred thousand objects that live as long as the process:
@@ -135,7 +143,7 @@ def trace_spec(spec: ModelSpec) -> Trace:
     gc.freeze()
     gc.enable()
     with keep_stdout():
-        return trace(spec)
+        return trace(spec, backward=backward)
 
 
 @contextmanager
@@ -196,3 +204,10 @@ def report_cross_check(spec: ModelSpec, trace: Trace) -> int:
     write_note(f"  torch flop_counter / 2    {check.flop_counter:>20,}")
     write_note(f"  fvcore conv and linear    {check.fvcore:>20,}")
     return 0 if check.agrees else 1
+
+
+def report_uncounted(trace: Trace) -> int:
+    """What no number includes, on stderr; 0 if there is nothing, else 1."""
+    for line in describe_uncounted(trace):
+        write_note(line)
+    return 1 if trace.uncounted else 0

@@ -26,10 +26,14 @@ def describe_trace(trace: Trace) -> dict[str, Any]:
             "params": "learned numbers, each counted once",
             "weights": "learned numbers in kernels and matrices alone",
             "activations": "elements written by the operations that macs counts",
+            "elementwise": "element operations that are free by rule, forward",
+            "backward_macs": "multiply-accumulates of the backward pass, where it was traced",
         },
         "layers": [_describe_layer(layer) for layer in trace.layers],
         "total": _describe_cost(trace.total),
         "uncounted": [asdict(item) for item in trace.uncounted],
+        "notes": list(trace.notes),
+        "backward": trace.backward,
     }
 
 

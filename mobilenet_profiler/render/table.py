@@ -12,7 +12,13 @@ from rich.text import Text
 
 from mobilenet_profiler.columns import Column, choose_columns, fit_columns
 from mobilenet_profiler.cost import Cost, Trace
-from mobilenet_profiler.rows import Row, list_costless, make_rows, summarise_kinds
+from mobilenet_profiler.rows import (
+    Row,
+    describe_uncounted,
+    list_costless,
+    make_rows,
+    summarise_kinds,
+)
 from mobilenet_profiler.units import format_rounded
 
 _RULED = Box("    \n    \n ── \n    \n ── \n ── \n    \n    \n")
@@ -48,18 +54,18 @@ def render_table(
     rows = make_rows(trace) if rows is None else rows
     folded = () if every else list_costless(rows)
     shown = [row for row in rows if row not in folded] or list(rows)
-    chosen = choose_columns(columns)
+    chosen = choose_columns(columns, trace.backward)
     fitted = chosen if columns else fit_columns(chosen, shown, trace.total, width)
     parts: list[RenderableType] = [
         Text(trace.label, style="bold"),
         Text(),
         _make_table(shown, fitted, trace.total, brackets),
         Text(),
-        Text(_describe_rest(trace, folded), style="dim"),
+        Text(_describe_rest(trace, shown, folded), style="dim"),
     ]
     if summary:
         parts += [Text(), _make_summary(trace)]
-    return Group(*parts, *_warn_uncounted(trace))
+    return Group(*parts, *_warn(trace))
 
 
 def render_text(trace: Trace, width: int = 100) -> str:
@@ -116,25 +122,38 @@ def _mark_blocks(rows: Sequence[Row]) -> Iterator[str]:
         yield {(0, 1): "╭\u00a0", (1, 1): "│\u00a0", (1, 0): "╰\u00a0"}.get((before, after), "  ")
 
 
-def _describe_rest(trace: Trace, folded: Sequence[Row]) -> str:
-    total = trace.total
-    head = f"{format_rounded(total.macs)} MACs, {format_rounded(total.params)} params."
+def _describe_rest(trace: Trace, shown: Sequence[Row], folded: Sequence[Row]) -> str:
     names = ", ".join(row.name for row in folded)
     free = f"No params and no MACs: {names}." if names else ""
-    return " ".join(part for part in (head, CONVENTION, free) if part)
+    parts = (_count_all(trace.total), CONVENTION, _describe_tied(shown), free)
+    return " ".join(part for part in parts if part)
+
+
+def _count_all(total: Cost) -> str:
+    counts = [f"{format_rounded(total.macs)} MACs"]
+    if total.backward_macs:
+        step = format_rounded(total.macs + total.backward_macs)
+        counts += [f"{format_rounded(total.backward_macs)} MACs backward ({step} together)"]
+    counts += [f"{format_rounded(total.params)} params"]
+    return ", ".join(counts) + "."
+
+
+def _describe_tied(rows: Sequence[Row]) -> str:
+    names = [f"{row.name} with {row.tied_to}" for row in rows if row.tied and not row.cost.params]
+    return f"(In brackets: params shared and counted once: {', '.join(names)}.)" if names else ""
 
 
 def _make_summary(trace: Trace) -> Table:
     rows = [row for row in summarise_kinds(trace) if row.cost.macs or row.cost.params]
-    names = ("layer", "params", "params_share", "weights_share", "macs", "macs_share")
+    names = ["layer", "params", "params_share", "weights_share", "macs", "macs_share"]
+    names += ["backward_macs"] if trace.backward else []
     table = _make_table(rows, choose_columns(names), trace.total, brackets=False)
     table.columns[0].header = "by kind"
     return table
 
 
-def _warn_uncounted(trace: Trace) -> Iterator[Text]:
-    for item in trace.uncounted:
-        where = item.path or "the model itself"
-        shapes = ", ".join("x".join(map(str, shape)) for shape in item.inputs)
-        text = f"not counted: {item.name} x{item.calls} in {where} on {shapes}"
-        yield Text(text, style="bold red")
+def _warn(trace: Trace) -> Iterator[Text]:
+    for line in describe_uncounted(trace):
+        yield Text(line, style="bold red")
+    for note in trace.notes:
+        yield Text(f"note: {note}", style="yellow")

@@ -19,13 +19,13 @@ _LATEX = {
 }
 CSV_HEADER = (
     *("layer", "kind", "input_shape", "filter", "output_shape"),
-    *("params", "weights", "macs", "activations", "layers"),
+    *("params", "weights", "macs", "activations", "elementwise", "backward_macs", "layers"),
 )
 
 
 def render_markdown(trace: Trace, rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
     """A table in GitHub's Markdown, the total in its last row."""
-    chosen = choose_columns(columns)
+    chosen = choose_columns(columns, trace.backward)
     rule = ["---:" if column.numeric else "---" for column in chosen]
     body = [[_escape_markdown(cell) for cell in line] for line in _cells(rows, chosen, trace.total)]
     lines = [[column.heading for column in chosen], rule, *body]
@@ -36,7 +36,7 @@ def render_markdown(trace: Trace, rows: Sequence[Row], columns: Sequence[str] | 
 
 def render_latex(trace: Trace, rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
     r"""A `tabular` with the rules of booktabs (`\usepackage{booktabs}`)."""
-    chosen = choose_columns(columns)
+    chosen = choose_columns(columns, trace.backward)
     align = "".join("r" if column.numeric else "l" for column in chosen)
     lines = [[_escape_latex(cell) for cell in line] for line in _cells(rows, chosen, trace.total)]
     body = [f"{' & '.join(line)} \\\\\n" for line in lines]
@@ -77,6 +77,8 @@ def _record(row: Row, total: Cost) -> dict[str, object]:
         "macs": row.cost.macs,
         "macs_share": row.cost.macs / total.macs if total.macs else "",
         "activations": row.cost.activations,
+        "elementwise": row.cost.elementwise,
+        "backward_macs": row.cost.backward_macs,
         "layers": row.layers,
     }
 

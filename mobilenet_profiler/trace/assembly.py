@@ -4,102 +4,173 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from math import prod
+from operator import attrgetter
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from mobilenet_profiler.cost import Cost, LayerCost, OpCost, Shape, Uncounted
-from mobilenet_profiler.trace.kinds import name_kinds, name_module
+from mobilenet_profiler.trace.kinds import ATTENTION, name_kinds, name_module
+from mobilenet_profiler.trace.operations import unpack_weights
+
+Ran = list[tuple[OpCost, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """Parameters of one module itself: those counted here, and those counted before."""
+
+    cost: Cost
+    tied: int = 0
+    tied_to: str = ""
+
+
+_NOTHING = Owned(Cost())
 
 
 def assemble_layers(
-    model: nn.Module, operations: Sequence[OpCost], calls: Mapping[str, int]
+    modules: Mapping[str, nn.Module], operations: Sequence[OpCost], calls: Mapping[str, int]
 ) -> tuple[LayerCost, ...]:
-    """A layer for each module that ran operations or owns parameters.
+    """A layer for each module, by path, that ran operations or owns parameters.
 
     In the order in which they first ran; those that never ran come last.
     """
-    by_path: dict[str, list[tuple[OpCost, str]]] = {}
-    for operation, kind in zip(operations, name_kinds(operations), strict=True):
-        by_path.setdefault(operation.path, []).append((operation, kind))
-    modules = dict(model.named_modules())
-    owned = count_parameters(model)
-    paths = list(by_path) + [path for path in owned if owned[path] != Cost()]
+    forward: dict[str, Ran] = {}
+    backward: Counter[str] = Counter()
+    first = [operation for operation in operations if operation.phase == "forward"]
+    for operation, kind in zip(first, name_kinds(first), strict=True):
+        forward.setdefault(operation.owner, []).append((operation, kind))
+    for operation in operations[len(first) :]:
+        backward[operation.owner] += operation.macs
+    owned = count_parameters(modules)
+    known = [path for path, own in owned.items() if own.cost.params or own.tied]
+    used = [path for path in known if path in forward or owned[path].cost.params]
     return tuple(
-        _make_layer(path, modules[path], by_path.get(path, []), owned[path], calls)
-        for path in dict.fromkeys(paths)
+        _make_layer(path, modules[path], forward.get(path, []), owned[path], calls, backward[path])
+        for path in dict.fromkeys([*forward, *used, *backward])
     )
 
 
-def count_parameters(model: nn.Module) -> dict[str, Cost]:
-    """Params and weights that each module owns itself; a shared one counts at the first."""
-    seen: set[int] = set()
-    owned: dict[str, Cost] = {}
-    for path, module in model.named_modules():
-        own = [p for p in module.parameters(recurse=False) if id(p) not in seen]
-        seen.update(map(id, own))
-        weights = sum(parameter.numel() for parameter in own if parameter.dim() > 1)
-        owned[path] = Cost(sum(parameter.numel() for parameter in own), weights)
-    return owned
+def count_parameters(modules: Mapping[str, nn.Module]) -> dict[str, Owned]:
+    """What each module owns itself; a parameter that is shared counts at the first."""
+    seen: dict[int, str] = {}
+    return {path: _count_owned(path, module, seen) for path, module in modules.items()}
+
+
+def _count_owned(path: str, module: nn.Module, seen: dict[int, str]) -> Owned:
+    params = weights = tied = 0
+    tied_to = ""
+    for tensor in _list_parameters(module):
+        place = seen.setdefault(id(tensor), path)
+        size = tensor.numel()
+        if place != path:
+            tied, tied_to = tied + size, tied_to or place
+        else:
+            params += size
+            weights += size if tensor.dim() > 1 else 0
+    return Owned(Cost(params, weights), tied, tied_to) if params or tied else _NOTHING
+
+
+def _list_parameters(module: nn.Module) -> list[Tensor]:
+    """Its own parameters, each once, and the weights packed for quantised operations."""
+    if not module._parameters and "quantized" not in type(module).__module__:
+        return []
+    own: dict[int, Tensor] = {id(p): p for p in module._parameters.values() if p is not None}
+    packed = module.__dict__.values() if "quantized" in type(module).__module__ else ()
+    return [*own.values(), *(tensor for value in packed for tensor in unpack_weights(value))]
 
 
 def list_uncounted(operations: Iterable[OpCost]) -> tuple[Uncounted, ...]:
     """The unknown operations, equal ones at one place gathered."""
-    unknown = [(op.path, op.name, op.inputs) for op in operations if op.status == "unknown"]
-    return tuple(Uncounted(*what, calls=calls) for what, calls in Counter(unknown).items())
+    unknown = [
+        (op.owner, op.name, op.inputs, op.site) for op in operations if op.status == "unknown"
+    ]
+    return tuple(
+        Uncounted(path, name, inputs, calls, site)
+        for (path, name, inputs, site), calls in Counter(unknown).items()
+    )
 
 
 def _make_layer(
     path: str,
     module: nn.Module,
-    ran: Sequence[tuple[OpCost, str]],
-    owned: Cost,
+    ran: Ran,
+    owned: Owned,
     calls: Mapping[str, int],
+    backward: int,
 ) -> LayerCost:
-    counted = [operation for operation, _ in ran if operation.status == "counted"]
-    main = max(counted, key=lambda operation: operation.macs, default=None)
+    counted = [operation for operation, _ in ran if operation.macs]
+    main = max(counted, key=_get_macs) if counted else None
     first = ran[0][0] if ran else None
-    geometry = (main or first).geometry if (main or first) else {}  # type: ignore[union-attr]
+    if first and not first.inputs:
+        first = next((operation for operation, _ in ran if operation.inputs), None)
+    shown = main or first
+    options = shown.options if shown else {}
+    groups = options.get("groups", 1)
     return LayerCost(
         path=path,
         kind=_choose_kind(module, ran, main),
         module=type(module).__name__,
-        input_shape=first.inputs[0] if first and first.inputs else None,
-        output_shape=ran[-1][0].outputs[-1] if ran and ran[-1][0].outputs else None,
-        weight_shape=_find_weight(module, main),
-        cost=owned
-        + Cost(
-            macs=sum(operation.macs for operation in counted),
-            activations=sum(_count_elements(operation.outputs) for operation in counted),
-        ),
-        stride=_as_pair(geometry.get("stride")),
-        dilation=_as_pair(geometry.get("dilation")),
-        groups=geometry.get("groups", 1),
+        input_shape=first.inputs[0] if first else None,
+        output_shape=_find_output(ran),
+        weight_shape=_find_weight(module, main) if main else None,
+        cost=_add_up(owned.cost, ran, counted, backward),
+        stride=_as_pair(options.get("stride")),
+        dilation=_as_pair(options.get("dilation")),
+        groups=groups if isinstance(groups, int) else 1,
         calls=calls.get(path, 0),
+        tied=owned.tied,
+        tied_to=owned.tied_to,
     )
 
 
-def _find_weight(module: nn.Module, main: OpCost | None) -> Shape | None:
-    """The second operand of the main operation, if the module owns one of that shape."""
-    if main is None or len(main.inputs) < 2:
-        return None
-    shapes = {tuple(parameter.shape) for parameter in module.parameters(recurse=False)}
-    return main.inputs[1] if main.inputs[1] in shapes else None
+_get_macs = attrgetter("macs")
 
 
-def _choose_kind(module: nn.Module, ran: Sequence[tuple[OpCost, str]], main: OpCost | None) -> str:
+def _add_up(owned: Cost, ran: Ran, counted: Sequence[OpCost], backward: int) -> Cost:
+    if not ran and not backward:
+        return owned
+    return Cost(
+        params=owned.params,
+        weights=owned.weights,
+        macs=sum([operation.macs for operation in counted]),
+        activations=sum([prod(shape) for operation in counted for shape in operation.outputs]),
+        elementwise=sum([operation.elementwise for operation, _ in ran]),
+        backward_macs=backward,
+    )
+
+
+def _find_output(ran: Ran) -> Shape | None:
+    if ran and ran[-1][0].outputs:
+        return ran[-1][0].outputs[0]
+    return next((op.outputs[0] for op, _ in reversed(ran) if op.outputs), None)
+
+
+def _find_weight(module: nn.Module, main: OpCost) -> Shape | None:
+    """The module's own parameter that its main operation multiplies by, as it is stored."""
+    shapes = {tuple(p.shape) for p in module._parameters.values() if p is not None and p.dim() > 1}
+    for shape in main.inputs[1:]:
+        for stored in (shape, shape[::-1] if len(shape) == 2 else shape):
+            if stored in shapes:
+                return stored
+    return next(iter(shapes)) if len(shapes) == 1 and len(main.inputs) == 1 else None
+
+
+def _choose_kind(module: nn.Module, ran: Ran, main: OpCost | None) -> str:
     if main is not None:
-        return next(kind for operation, kind in ran if operation is main)
+        kinds = [kind for operation, kind in ran if operation.macs]
+        return ATTENTION if ATTENTION in kinds else kinds[0] if len(kinds) == 1 else _of(ran, main)
     if type(module).__module__.startswith("torch.nn.modules"):
         return name_module(type(module).__name__)
     kinds = [kind for kind, _ in groupby(kind for _, kind in ran)]
     return " + ".join(kinds[:3]) if kinds else "not run"
 
 
-def _count_elements(shapes: Iterable[Shape]) -> int:
-    return sum(map(prod, shapes))
+def _of(ran: Ran, main: OpCost) -> str:
+    return next(kind for operation, kind in ran if operation is main)
 
 
 def _as_pair(value: Any) -> Shape:

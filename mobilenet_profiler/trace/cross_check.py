@@ -19,6 +19,7 @@ from mobilenet_profiler.spec import ModelSpec
 from mobilenet_profiler.trace.build import build_model, set_mode
 from mobilenet_profiler.trace.inputs import make_inputs
 from mobilenet_profiler.trace.isolation import lend_model
+from mobilenet_profiler.trace.modules import Structure
 
 _COUNTED_BY_FVCORE = ("conv", "linear", "matmul", "bmm", "einsum")
 
@@ -48,7 +49,7 @@ def count_with_flop_counter(spec: ModelSpec) -> int:
     model = build_model(spec)
     inputs = make_inputs(model, spec).without_values()
     counter = FlopCounterMode(display=False)
-    with set_mode(model, spec.mode), lend_model(model), torch.no_grad(), counter:
+    with set_mode(model, spec.mode), lend_model(Structure(model)), torch.no_grad(), counter:
         model(*inputs.args, **inputs.kwargs)
     return counter.get_total_flops() // 2
 

@@ -1,58 +1,60 @@
-"""The recorder: a dispatch mode that sees every ATen operation and runs none.
+"""The recorder: a dispatch mode that sees every ATen operation.
 
-Operations arrive whole (`aten::conv2d`, `aten::linear`) because the forward pass
-runs in inference mode. Each is answered with a meta tensor of the right shape,
-remembered by operation, shapes, strides, dtypes and other arguments, so that the
-second identical layer costs a dictionary look-up.
+In inference mode operations arrive whole (`aten::conv2d`, `aten::linear`). Each is
+answered from memory where the same use was seen before, else by PyTorch on meta
+tensors; only a pass on real tensors runs kernels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch._ops import HigherOrderOperator
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mobilenet_profiler.cost import OpCost, Shape, Status
-from mobilenet_profiler.trace.formulas import FORMULAS
-from mobilenet_profiler.trace.policy import find_rule
-from mobilenet_profiler.trace.shapes import SHAPE_RULES, contiguous_strides
+from mobilenet_profiler.cost import OpCost, Phase
+from mobilenet_profiler.trace.higher_order import enter_operator
+from mobilenet_profiler.trace.modules import ModuleStack, find_site
+from mobilenet_profiler.trace.operations import (
+    Operation,
+    cost_operation,
+    describe_operation,
+    forget_operations,
+    list_tensors,
+)
+from mobilenet_profiler.trace.recipes import (
+    Answer,
+    Recipe,
+    RecipeBook,
+    answer_fresh,
+    infer,
+    make_answer,
+    make_key,
+)
+from mobilenet_profiler.trace.registry import count_changes
+from mobilenet_profiler.trace.values import Constants, ValuesNeeded, lacks_values, to_meta
 
-_GEOMETRY = ("kernel_size", "stride", "padding", "dilation", "groups")
-_CACHE_LIMIT = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """An operation on given shapes: what it costs, and how to answer it again.
-
-    answer: (shape, strides, dtype) of its one fresh output, or None where the
-    output is no fresh tensor and PyTorch must be asked each time.
-    """
-
-    cost: OpCost
-    answer: tuple[Shape, Shape, torch.dtype] | None
-
-
-_recipes: dict[Any, Recipe] = {}
+_book = RecipeBook()
+_seen_changes = 0
 
 
 class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Records each operation beside the path of the module it ran in."""
+    """Records each operation beside the module it ran in.
 
-    def __init__(self, names: dict[int, str], owners: dict[int, list[str]]) -> None:
+    owners: id of a parameter's stand-in -> paths of the modules that own it.
+    real: run kernels on real tensors instead of answering with meta tensors.
+    """
+
+    supports_higher_order_operators = True
+
+    def __init__(self, modules: ModuleStack, owners: dict[int, list[str]], real: bool) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.names, self.owners = names, owners
-        self.stack: list[str] = [""]
-        self.records: list[tuple[str, Recipe]] = []
-        self.calls: dict[str, int] = {}
-        self.failure: Exception | None = None
-        self.failed_at: str | None = None
+        self.modules, self.owners, self.real = modules, owners, real
+        self.constants = Constants()
+        self.records: list[tuple[Recipe, str, str, Phase]] = []
+        _forget_outdated()
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -60,193 +62,136 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        key = _make_key(func, args, kwargs)
-        recipe = _recipes.get(key) if key else None
+        key = make_key(func, args, kwargs)
+        recipe = _book.find(key) if key is not None else None
         if recipe is not None and recipe.answer is not None:
-            self.records.append((self._attribute(args), recipe))
-            shape, strides, dtype = recipe.answer
-            return torch.empty_strided(shape, strides, dtype=dtype, device="meta")
-        if recipe is None and _is_composite(func):
+            self.record(recipe, args)
+            return recipe.answer(args)
+        return self._meet(func, args, kwargs or {}, key, recipe)
+
+    def _meet(self, func: Any, args: Any, kwargs: Any, key: Any, recipe: Recipe | None) -> Any:
+        """An operation that memory cannot answer."""
+        operation = describe_operation(func)
+        if operation.composite:
             with self:
                 return func.decompose(*args, **kwargs)
-        output, answer = _run(func, args, kwargs)
-        recipe = recipe or Recipe(_cost_operation(func, args, kwargs, output), answer)
-        self.records.append((self._attribute(args), recipe))
-        if key:
-            if len(_recipes) >= _CACHE_LIMIT:
-                _recipes.clear()
-            _recipes[key] = recipe
+        if isinstance(func, HigherOrderOperator):
+            return enter_operator(self, func, operation, args, kwargs)
+        output, answer = self._run(func, operation, args, kwargs)
+        if recipe is None:
+            recipe = Recipe(self.cost(operation, args, kwargs, output), answer)
+            if key is not None and not recipe.cost.site:
+                _book.add(key, recipe)
+        self.record(recipe, args)
         return output
 
-    def _attribute(self, args: Any) -> str:
-        """The running module, or the one whose parameter is used outside its forward."""
-        current = self.stack[-1]
-        owners = self.owners.get(id(args[1])) if len(args) > 1 else None
-        return owners[0] if owners and current not in owners else current
+    def _run(
+        self, func: Any, operation: Operation, args: Any, kwargs: Any
+    ) -> tuple[Any, Answer | None]:
+        """The output, and the answer to remember where there is one."""
+        if self.real:
+            return func(*args, **kwargs), None
+        if self.constants.hold(args, kwargs):
+            return self.constants.compute(func, operation, args, kwargs), None
+        inferred = infer(func, args, kwargs)
+        if inferred is not None:
+            answer = answer_fresh(*inferred)
+            return answer(args), answer
+        output = self._run_on_meta(func, operation, args, kwargs)
+        return output, make_answer(func, operation, args, kwargs, output)
 
-    @contextmanager
-    def follow_modules(self) -> Iterator[None]:
-        """Keep `stack` at the path of the running module while the body runs."""
-        original = nn.Module.__call__
-        stack, names, calls = self.stack, self.names, self.calls
-
-        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            path = names.get(id(module), stack[-1])
-            stack.append(path)
-            calls[path] = calls.get(path, 0) + 1
-            try:
-                return module._call_impl(*args, **kwargs)  # type: ignore[no-untyped-call]
-            except Exception as error:
-                if self.failure is not error:  # the innermost module comes first
-                    self.failure, self.failed_at = error, path
-                raise
-            finally:
-                stack.pop()
-
-        nn.Module.__call__ = call  # type: ignore[method-assign]
+    def _run_on_meta(self, func: Any, operation: Operation, args: Any, kwargs: Any) -> Any:
+        target = args[0] if operation.mutable and args else None
+        if isinstance(target, Tensor) and not target.is_meta:
+            self.constants.lose(target)
+            return target
+        converted = {name: to_meta(value) for name, value in kwargs.items()}
         try:
-            yield
-        finally:
-            nn.Module.__call__ = original  # type: ignore[method-assign]
+            return func(*to_meta(args), **converted)
+        except Exception as error:
+            if operation.looks or lacks_values(error) or _mixes(args):
+                raise ValuesNeeded(f"{operation.name} at {find_site()}") from error
+            raise
+
+    def cost(self, operation: Operation, args: Any, kwargs: Any, output: Any) -> OpCost:
+        """What this use costs, with the place of its call where that is unknown."""
+        site = "" if operation.formula or operation.rule else find_site()
+        return cost_operation(operation, args, kwargs, output, site)
+
+    def record(self, recipe: Recipe, args: Any) -> None:
+        """Note a use where it ran, charged to the owner of its weights."""
+        modules = self.modules
+        path = modules.stack[-1]
+        if not recipe.still and path not in modules.leaves:
+            path = modules.find_path()
+        owner = self.find_owner(path, args) if recipe.cost.macs else path
+        self.records.append((recipe, path, owner, "forward"))
+
+    def find_owner(self, path: str, args: Any) -> str:
+        """The module whose parameter an operation multiplies by, or where it ran."""
+        owners = self.owners
+        for value in args:
+            found = owners.get(id(value))
+            if found:
+                return path if path in found else found[0]
+        return path
 
     def list_operations(self) -> tuple[OpCost, ...]:
-        """What was recorded, in order, each with its path."""
-        return tuple(replace(recipe.cost, path=path) for path, recipe in self.records)
+        """What was recorded, in order, each at its place.
+
+        Weights of a module that runs itself are charged to whoever uses them; those of
+        one that never does (the output projection inside attention) to their owner.
+        """
+        calls = self.modules.calls
+        return tuple(
+            [
+                recipe.place(path, path if owner in calls else owner, phase)
+                for recipe, path, owner, phase in self.records
+            ]
+        )
 
 
-def _make_key(func: Any, args: Any, kwargs: Any) -> Any:
-    try:
-        key = (func, tuple(map(_describe, args)), tuple(map(_describe, kwargs.items())))
-        hash(key)
-    except TypeError:
-        return None
-    return key
+class BackwardRecorder(OperationRecorder):  # type: ignore[no-untyped-call]
+    """Records the backward pass alone, each operation at the module whose forward made it.
 
-
-def _describe(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.shape, value.stride(), value.dtype, value.is_meta
-    if isinstance(value, list | tuple):
-        return tuple(map(_describe, value))
-    return type(value), value
-
-
-def _is_composite(func: Any) -> bool:
-    """Made of other operations, and neither counted nor free as a whole."""
-    name = _name(func)
-    return name not in FORMULAS and _find_rule(func) is None and _decomposes(func)
-
-
-def _decomposes(func: Any) -> bool:
-    composite = torch._C.DispatchKey.CompositeImplicitAutograd
-    return isinstance(func, torch._ops.OpOverload) and func.has_kernel_for_dispatch_key(composite)
-
-
-def _name(func: Any) -> str:
-    return getattr(func, "_name", str(func)).split(".")[0]
-
-
-def _find_rule(func: Any) -> str | None:
-    pointwise = torch.Tag.pointwise in getattr(func, "tags", ())
-    return find_rule(_name(func), pointwise, bool(getattr(func, "is_view", False)))
-
-
-def _run(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
-    """The output on meta tensors, and the recipe's answer where it is one fresh tensor.
-
-    Constants that the forward pass makes for itself (`torch.arange(3)`) are real and
-    small; work on them alone is done, so that it may look at their values.
+    Autograd numbers its nodes in the order of the forward pass; the node that is being
+    computed leads back to the module that ran when it was made.
     """
-    if _is_constant(func, args, kwargs):
-        return func(*args, **kwargs), None
-    answer = _infer(func, args, kwargs)
-    if answer is not None:
-        shape, strides, dtype = answer
-        return torch.empty_strided(shape, strides, dtype=dtype, device="meta"), answer
-    output = func(*_map(_to_meta, args), **{k: _map(_to_meta, v) for k, v in kwargs.items()})
-    if not isinstance(output, Tensor) or not output.is_meta or _aliases(func, output, args):
-        return output, None
-    return output, (output.shape, output.stride(), output.dtype)
+
+    def __init__(self, modules: ModuleStack, owners: dict[int, list[str]], real: bool) -> None:
+        super().__init__(modules, owners, real)
+        self.going_back = False
+        self._places: dict[int, tuple[str, str]] = {}
+        self._made = torch._C._autograd._get_sequence_nr()
+
+    def record(self, recipe: Recipe, args: Any) -> None:
+        """Note where a node is made in the forward pass, and every use in the backward."""
+        modules = self.modules
+        if not self.going_back or len(modules.stack) > 1:
+            path = modules.find_path()
+            place = (path, self.find_owner(path, args))
+            made = torch._C._autograd._get_sequence_nr()
+            self._places.update(dict.fromkeys(range(self._made, made), place))
+            self._made = made
+        else:
+            place = self._find_node()
+        if self.going_back:
+            self.records.append((recipe, *place, "backward"))
+
+    def _find_node(self) -> tuple[str, str]:
+        node = torch._C._current_autograd_node()
+        return self._places.get(node._sequence_nr(), ("", "")) if node is not None else ("", "")
 
 
-def _is_constant(func: Any, args: Any, kwargs: Any) -> bool:
-    tensors = _tensors(args) + _tensors(list(kwargs.values()))
-    if not tensors:
-        return str(kwargs.get("device")) == "cpu"
-    return not func._schema.is_mutable and not any(tensor.is_meta for tensor in tensors)
+def _mixes(args: Any) -> bool:
+    """Whether some tensors have values: a failure may come of taking these away."""
+    return any(not tensor.is_meta for tensor in list_tensors(args))
 
 
-def _infer(func: Any, args: Any, kwargs: Any) -> tuple[Shape, Shape, torch.dtype] | None:
-    rule = SHAPE_RULES.get(getattr(func, "_name", ""))
-    tensors = [value for value in args if isinstance(value, Tensor)]
-    if rule is None or kwargs or not all(t.is_contiguous() for t in tensors):
-        return None
-    dtype = tensors[0].dtype
-    if not dtype.is_floating_point or any(tensor.dtype is not dtype for tensor in tensors):
-        return None
-    shape = rule(*(tuple(v.shape) if isinstance(v, Tensor) else v for v in args))
-    return (shape, contiguous_strides(shape), dtype) if shape else None
-
-
-def _aliases(func: Any, output: Tensor, args: Any) -> bool:
-    if getattr(func, "is_view", False) or func._schema.is_mutable:
-        return True
-    storage = output.untyped_storage()._cdata
-    return any(tensor.untyped_storage()._cdata == storage for tensor in _tensors(args))
-
-
-def _to_meta(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value if value.is_meta else value.to("meta")
-    if isinstance(value, torch.device):
-        return torch.device("meta")
-    return value
-
-
-def _map(function: Callable[[Any], Any], value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return type(value)(_map(function, item) for item in value)
-    return function(value)
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, list | tuple):
-        return [tensor for item in value for tensor in _tensors(item)]
-    return []
-
-
-def _cost_operation(func: Any, args: Any, kwargs: Any, output: Any) -> OpCost:
-    name = _name(func)
-    inputs, outputs = _tensors(args) + _tensors(list(kwargs.values())), _tensors(output)
-    shapes = tuple(tuple(tensor.shape) for tensor in inputs)
-    results = tuple(tuple(tensor.shape) for tensor in outputs)
-    formula = FORMULAS.get(name)
-    rule = None if formula else _find_rule(func)
-    status: Status = "counted" if formula else "free" if rule else "unknown"
-    moved = not getattr(func, "is_view", False)
-    return OpCost(
-        path="",
-        name=name,
-        inputs=shapes,
-        outputs=results,
-        dtype=str(outputs[0].dtype).removeprefix("torch.") if outputs else "",
-        status=status,
-        macs=formula(shapes, results[0]) if formula else 0,
-        bytes_read=sum(map(_count_bytes, inputs)) if moved else 0,
-        bytes_written=sum(map(_count_bytes, outputs)) if moved else 0,
-        geometry=_read_geometry(func, args, kwargs),
-    )
-
-
-def _count_bytes(tensor: Tensor) -> int:
-    return prod(tensor.shape) * tensor.element_size()
-
-
-def _read_geometry(func: Any, args: Any, kwargs: Any) -> dict[str, Any]:
-    names = [argument.name for argument in func._schema.arguments]
-    given = {**dict(zip(names, args, strict=False)), **kwargs}
-    found = {name: given[name] for name in _GEOMETRY if name in given}
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in found.items()}
+def _forget_outdated() -> None:
+    """Forget what was remembered under other registered costs."""
+    global _seen_changes
+    if _seen_changes != count_changes():
+        _seen_changes = count_changes()
+        _book.clear()
+        forget_operations()

@@ -1,97 +1,242 @@
-"""A model on loan: traced on meta tensors, given back exactly as it was."""
+"""A model on loan: traced on stand-ins, given back exactly as it was."""
 
 from __future__ import annotations
 
+import gc
+import random
+import sys
+from collections import OrderedDict, deque
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from operator import is_
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from mobilenet_profiler.trace.modules import Structure
+
+How = Literal["meta", "values"]
+Owners = dict[int, list[str]]
+
 _DEPTH = 8  # containers in containers; one that holds itself must end somewhere
+_DICTS = frozenset({dict, OrderedDict})
+_ATOMS: frozenset[type] = frozenset(
+    {
+        *(int, float, bool, str, bytes, complex, type(None), type, Tensor, nn.Parameter),
+        *(torch.dtype, torch.device, torch.Size, FunctionType, BuiltinFunctionType, MethodType),
+        ModuleType,
+    }
+)
+
+_CHANGING = _ATOMS | _DICTS
+_FIXED = _CHANGING | {tuple, set}
+_CONTAINERS: tuple[tuple[type, Any], ...] = ((dict, dict), (list, list), (set, set), (deque, list))
+_OPAQUE = (type, ModuleType, nn.Module, Tensor)
 
 
 @contextmanager
-def lend_model(model: nn.Module) -> Iterator[dict[int, list[str]]]:
-    """Replace parameters and buffers by meta tensors for a while.
+def lend_model(structure: Structure, how: How = "meta", fresh: bool = False) -> Iterator[Owners]:
+    """Replace parameters and buffers by stand-ins for a while.
 
-    Yields which modules own a parameter: id of the stand-in -> paths. Afterwards,
-    also when the body raises, every module has its own attributes again, the very
-    same tensors among them, lists, dicts and sets their items, and torch's random
-    generator its state. Objects of other types that hang on a module are not copied.
+    how: 'meta' for tensors without values; 'values' for copies. fresh: replace those
+    that are on meta already too, since the body writes to them (gradients).
+    Yields which modules own a parameter: id of the stand-in -> paths. Afterwards, also
+    when the body raises, every module has its own attributes again, the very same
+    tensors among them, its containers and plain objects their items, and PyTorch,
+    Python and NumPy their random states and PyTorch its global settings.
     """
-    modules = list(model.named_modules())
-    kept = [(module, _snapshot(module)) for _, module in modules]
-    generator = torch.get_rng_state()
-    stand_ins: dict[int, Tensor] = {}
-    owners: dict[int, list[str]] = {}
+    kept = Snapshot()
+    for module, paths in structure.modules.values():
+        kept.keep_module(module, paths[0] in structure.leaves)
+    with keep_settings():
+        try:
+            loan = _Loan(how, fresh)
+            for module, paths in structure.modules.values():
+                loan.replace_tensors(module, paths[0])
+            if loan.replaced:
+                for module, _ in structure.modules.values():
+                    loan.replace_aliases(module)
+            yield loan.owners
+        finally:
+            kept.restore()
+
+
+class Snapshot:
+    """What objects hold, to be put back: attributes, and the items of containers."""
+
+    def __init__(self) -> None:
+        self._attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        self._contents: list[tuple[Any, Any]] = []
+        self._sizes: list[tuple[list[Any], list[int]]] = []
+        self._seen: set[int] = set()
+
+    def keep_module(self, module: nn.Module, leaf: bool) -> None:
+        """Every attribute of a module, and what the containers among them hold.
+
+        leaf: one of PyTorch's own, whose tuples and sets hold nothing that can change.
+        """
+        attributes = module.__dict__
+        self._attributes.append((attributes, attributes.copy()))
+        values = attributes.values()
+        hooks = [value for value in values if type(value) in _DICTS]
+        self._sizes.append((hooks, [*map(len, hooks)]))
+        fixed = _FIXED if leaf else _CHANGING
+        for value in [value for value in values if type(value) not in fixed]:
+            self._keep(value, 0)
+        for value in [value for value in hooks if value]:
+            self._keep(value, 0)
+
+    def restore(self) -> None:
+        """Put everything back; the same objects, in the same order."""
+        for attributes, before in self._attributes:
+            if not _unchanged(attributes, before):
+                attributes.clear()
+                attributes.update(before)
+        for hooks, sizes in self._sizes:
+            if [*map(len, hooks)] != sizes:
+                for container, size in zip(hooks, sizes, strict=True):
+                    if not size:
+                        container.clear()
+        for container, contents in self._contents:
+            if not _unchanged(container, contents):
+                container.clear()
+                (container.extend if _is_row(container) else container.update)(contents)
+
+    def _keep(self, value: Any, depth: int) -> None:
+        if id(value) in self._seen or depth > _DEPTH:
+            return
+        self._seen.add(id(value))
+        for item in self._keep_items(value):
+            if type(item) not in _ATOMS and not isinstance(item, nn.Module):
+                self._keep(item, depth + 1)
+
+    def _keep_items(self, value: Any) -> Any:
+        """What a container or a plain object holds, kept where it can change."""
+        kind = type(value)
+        if kind is tuple:
+            return value
+        for known, copy in _CONTAINERS:
+            if kind is known or isinstance(value, known):
+                contents = copy(value)
+                self._contents.append((value, contents))
+                return list(contents.values()) if known is dict else contents
+        plain = not isinstance(value, _OPAQUE) and hasattr(value, "__dict__")
+        return [value.__dict__] if plain else ()
+
+
+def _is_row(container: Any) -> bool:
+    return isinstance(container, list | deque)
+
+
+def _unchanged(container: Any, contents: Any) -> bool:
+    """Whether the very same items are there in the same order; `==` would compare tensors."""
+    if len(container) != len(contents):
+        return False
+    if isinstance(container, dict):
+        same = all(map(is_, container.values(), contents.values()))
+        return same and all(map(is_, container, contents))
+    if _is_row(container):
+        return all(map(is_, container, contents))
+    return bool(container == contents)
+
+
+class _Loan:
+    """The stand-ins of one loan, by the tensor they stand for."""
+
+    def __init__(self, how: How, fresh: bool) -> None:
+        self.how, self.fresh = how, fresh
+        self.replaced: dict[int, Tensor] = {}
+        self.owners: Owners = {}
+
+    def replace_tensors(self, module: nn.Module, path: str) -> None:
+        """Stand-ins for a module's own parameters and buffers."""
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                stand_in = self._stand_in(parameter, name)
+                module._parameters[name] = stand_in  # type: ignore[assignment]
+                self.owners.setdefault(id(stand_in), []).append(path)
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                module._buffers[name] = self._stand_in(buffer, name)
+
+    def replace_aliases(self, module: nn.Module) -> None:
+        """The same for parameters that a module holds in a list of its own, as an RNN does."""
+        for name, value in list(module.__dict__.items()):
+            if id(value) in self.replaced:
+                module.__dict__[name] = self.replaced[id(value)]
+            elif type(value) is list:
+                value[:] = [self.replaced.get(id(item), item) for item in value]
+
+    def _stand_in(self, tensor: Tensor, name: str) -> Tensor:
+        if tensor.is_meta and self.how == "meta" and not self.fresh:
+            return tensor
+        known = self.replaced.get(id(tensor))
+        if known is None:
+            make = _make_empty if self.how == "meta" else _make_values
+            known = make(tensor, name)
+            if isinstance(tensor, nn.Parameter):
+                known = nn.Parameter(known, requires_grad=tensor.requires_grad)
+            self.replaced[id(tensor)] = known
+        return known
+
+
+def _make_empty(tensor: Tensor, name: str) -> Tensor:
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+
+
+def _make_values(tensor: Tensor, name: str) -> Tensor:
+    """A copy; for a tensor on meta, numbers that a network can run on."""
+    if not tensor.is_meta:
+        return tensor.detach().clone()
+    empty = torch.zeros(tensor.shape, dtype=tensor.dtype)
+    if name == "running_var":
+        return empty.fill_(1)
+    return empty.normal_(0, 0.02) if tensor.dtype.is_floating_point else empty
+
+
+@contextmanager
+def pause_collector() -> Iterator[None]:
+    """No garbage collection for a while: it would search all of PyTorch several times a pass."""
+    enabled = gc.isenabled()
+    gc.disable()
     try:
-        for path, module in modules:
-            _replace_tensors(module, path, stand_ins, owners)
-        yield owners
+        yield
     finally:
-        for module, state in kept:
-            _restore(module, state)
-        torch.set_rng_state(generator)
+        if enabled:
+            gc.enable()
 
 
-def _replace_tensors(
-    module: nn.Module, path: str, stand_ins: dict[int, Tensor], owners: dict[int, list[str]]
-) -> None:
-    for name, parameter in module._parameters.items():
-        if parameter is not None:
-            stand_in = stand_ins.setdefault(id(parameter), _make_stand_in(parameter))
-            module._parameters[name] = stand_in  # type: ignore[assignment]
-            owners.setdefault(id(stand_in), []).append(path)
-    for name, buffer in module._buffers.items():
-        if buffer is not None:
-            module._buffers[name] = stand_ins.setdefault(id(buffer), _make_stand_in(buffer))
+@contextmanager
+def keep_settings() -> Iterator[None]:
+    """Random states and global settings as they were; random numbers the same every time.
+
+    The fused path of attention in eval mode is off for the while: it would hide the
+    layers inside. Compiled modules run as they were written, and nothing is compiled.
+    """
+    from torch.backends import mha
+
+    fast, dtype = mha.get_fastpath_enabled(), torch.get_default_dtype()
+    with ExitStack() as stack:
+        _keep_random(stack)
+        stack.callback(mha.set_fastpath_enabled, fast)
+        stack.callback(torch.set_default_dtype, dtype)
+        mha.set_fastpath_enabled(False)
+        if "torch._dynamo" in sys.modules:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        yield
 
 
-def _make_stand_in(tensor: Tensor) -> Tensor:
-    if tensor.is_meta:
-        return tensor
-    empty = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
-    if isinstance(tensor, nn.Parameter):
-        return nn.Parameter(empty, requires_grad=tensor.requires_grad)
-    return empty
-
-
-def _snapshot(module: nn.Module) -> dict[str, tuple[Any, Any]]:
-    """Every attribute, and a copy of what it holds where that is a plain container."""
-    return {key: (value, _copy(value)) for key, value in vars(module).items()}
-
-
-def _copy(value: Any, depth: int = 0) -> Any:
-    """What a plain container holds, each item with what it holds in turn, `_DEPTH` deep."""
-    if depth > _DEPTH:
-        return None
-    if isinstance(value, dict):
-        return [(key, item, _copy(item, depth + 1)) for key, item in value.items()]
-    if isinstance(value, list):
-        return [(None, item, _copy(item, depth + 1)) for item in value]
-    return value.copy() if isinstance(value, set) else None
-
-
-def _restore(module: nn.Module, state: dict[str, tuple[Any, Any]]) -> None:
-    attributes = vars(module)
-    attributes.clear()
-    for key, (value, contents) in state.items():
-        attributes[key] = value
-        _refill(value, contents)
-
-
-def _refill(value: Any, contents: Any) -> None:
-    if contents is None:
-        return
-    value.clear()
-    if isinstance(value, set):
-        value.update(contents)
-        return
-    for key, item, inner in contents:
-        if isinstance(value, list):
-            value.append(item)
-        else:
-            value[key] = item
-        _refill(item, inner)
+def _keep_random(stack: ExitStack) -> None:
+    generator = torch.default_generator
+    stack.callback(generator.set_state, generator.get_state())
+    stack.callback(random.setstate, random.getstate())
+    generator.manual_seed(0)
+    random.seed(0)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        stack.callback(numpy.random.set_state, numpy.random.get_state())
+        numpy.random.seed(0)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        stack.callback(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from mobilenet_profiler.cost import OpCost, Shape
 
 FULLY_CONNECTED = "fully connected"
+ATTENTION = "attention"
 _POOLS = ("pool", "mean")
-_PRODUCTS = {
-    "aten::linear": FULLY_CONNECTED,
-    "aten::addmm": FULLY_CONNECTED,
-}
+_LINEAR = ("linear", "addmm")
+_RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu", "rnn")
 
 
 def name_kinds(operations: Iterable[OpCost]) -> Iterator[str]:
@@ -24,26 +24,41 @@ def name_kinds(operations: Iterable[OpCost]) -> Iterator[str]:
     after_pool = False
     for operation in operations:
         kind = _name_kind(operation, after_pool)
-        if any(word in operation.name for word in _POOLS):
+        if _is_pool(operation.name):
             after_pool = True
         elif operation.status == "counted":
             after_pool = kind == FULLY_CONNECTED
         yield kind
 
 
+@cache
+def _is_pool(name: str) -> bool:
+    return any(word in name for word in _POOLS)
+
+
 def _name_kind(operation: OpCost, after_pool: bool) -> str:
     if operation.status != "counted":
         return name_operation(operation.name)
-    if "conv" in operation.name:
+    name = operation.name.split("::")[-1]
+    if "conv" in name:
         return _name_convolution(operation, after_pool)
-    return _PRODUCTS.get(operation.name, "matrix product")
+    if ATTENTION in name:
+        return ATTENTION
+    if any(word in name for word in _LINEAR):
+        return FULLY_CONNECTED
+    recurrent = any(word in name for word in _RECURRENT)
+    if recurrent or not operation.name.startswith("aten::"):
+        return name_operation(operation.name)
+    return "matrix product"
 
 
 def _name_convolution(operation: OpCost, after_pool: bool) -> str:
+    if len(operation.inputs) < 2 or len(operation.inputs[1]) < 3:
+        return "convolution"  # its weight is packed
     image, weight = operation.inputs[:2]
-    kernel, groups = weight[2:], operation.geometry.get("groups", 1)
+    kernel, groups = weight[2:], operation.options.get("groups", 1)
     size = "x".join(map(str, kernel))
-    if "transpose" in operation.name:
+    if "transpose" in operation.name or operation.options.get("transposed"):
         return f"transposed {size}"
     if groups > 1:
         depthwise = weight[1] == 1 and groups == image[1]
@@ -58,12 +73,14 @@ def _spatial(image: Shape, weight: Shape) -> Shape:
     return image[len(image) - len(weight) + 2 :]
 
 
+@cache
 def name_operation(name: str) -> str:
     """`aten::avg_pool2d` as `avg pool`."""
     words = re.sub(r"\d+d$", "", name.split("::")[-1]).strip("_")
     return words.replace("_", " ")
 
 
+@cache
 def name_module(class_name: str) -> str:
     """`BatchNorm2d` as `batch norm`, `ReLU6` as `relu6`, `AvgPool2d` as `avg pool`."""
     bare = re.sub(r"\d+d$", "", class_name)

@@ -1,45 +1,137 @@
-"""Which operations are free by rule: they move, compare or transform elements one by one.
+"""Which operations are free by rule, and how many element operations they are.
 
-A rule says why; what has neither a formula nor a rule is unknown and is reported.
+A rule says why an operation costs no MACs; what has neither a formula nor a rule is
+unknown and is reported. Moving data counts nothing; the other rules count elements.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+from math import log2, prod
+from typing import Any
+
+Shape = tuple[int, ...]
+
+_RANKS = (1, 2, 3)
 _RULES: dict[str, tuple[str, ...]] = {
     "normalisation": (
         *("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"),
-        *("native_batch_norm", "native_layer_norm", "native_group_norm", "_weight_norm_interface"),
+        *("native_batch_norm", "native_layer_norm", "native_group_norm", "local_response_norm"),
+        *("_native_batch_norm_legit", "_native_batch_norm_legit_no_training"),
+        *("cudnn_batch_norm", "miopen_batch_norm", "_batch_norm_with_update", "_fused_rms_norm"),
+        *("_batch_norm_no_update", "_weight_norm", "_weight_norm_interface", "renorm"),
     ),
     "activation": (
-        *("softmax", "_softmax", "_safe_softmax", "log_softmax", "_log_softmax"),
-        *("prelu", "glu", "dropout", "feature_dropout", "native_dropout"),
+        *("softmax", "_softmax", "_safe_softmax", "_log_softmax", "log_softmax", "prelu"),
+        *("glu", "dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout"),
+        *("native_dropout", "_prelu_kernel", "rrelu", "rrelu_with_noise", "_masked_softmax"),
+        *("log_sigmoid_forward", "softplus", "special_softmax", "special_log_softmax"),
+        *("fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine"),
+        *("_fake_quantize_learnable_per_tensor_affine", "_fused_dropout"),
     ),
     "pooling": (
-        *(f"{kind}_pool{rank}d" for kind in ("avg", "max") for rank in (1, 2, 3)),
-        *(f"max_pool{rank}d_with_indices" for rank in (2, 3)),
-        *(f"adaptive_{kind}_pool{rank}d" for kind in ("avg", "max") for rank in (1, 2, 3)),
+        *(f"{kind}_pool{rank}d" for kind in ("avg", "max", "lp") for rank in _RANKS),
+        *(f"max_pool{rank}d_with_indices" for rank in _RANKS),
+        *(f"fractional_max_pool{rank}d" for rank in _RANKS),
+        *(f"max_unpool{rank}d" for rank in _RANKS),
+        *(f"adaptive_{kind}_pool{rank}d" for kind in ("avg", "max") for rank in _RANKS),
+        *(f"_adaptive_avg_pool{rank}d" for rank in (2, 3)),
+        *(f"mkldnn_max_pool{rank}d" for rank in _RANKS),
     ),
     "reduction": (
-        *("mean", "sum", "prod", "var", "std", "var_mean", "norm", "linalg_vector_norm"),
-        *("amax", "amin", "max", "min", "argmax", "argmin", "any", "all"),
-        *("cumsum", "cumprod", "logsumexp", "topk", "sort", "argsort"),
+        *("mean", "nanmean", "sum", "nansum", "prod", "var", "std", "var_mean", "std_mean"),
+        *("norm", "linalg_norm", "linalg_vector_norm", "linalg_matrix_norm", "dist"),
+        *("amax", "amin", "aminmax", "max", "min", "argmax", "argmin", "any", "all", "mode"),
+        *("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp", "logsumexp", "median"),
+        *("nanmedian", "count_nonzero", "embedding_bag", "_embedding_bag", "trace"),
+        *("_embedding_bag_forward_only", "topk", "sort", "argsort", "msort", "kthvalue"),
+        *("quantile", "nanquantile", "bincount", "histc", "searchsorted", "bucketize"),
+        *("cosine_similarity", "pairwise_distance", "diff", "trapezoid", "equal", "is_nonzero"),
+        *("unique_consecutive", "unique_dim", "_unique2", "nonzero", "nonzero_static"),
+        *("cross_entropy_loss", "nll_loss", "nll_loss_nd", "nll_loss2d", "nll_loss_forward"),
+        *("nll_loss2d_forward", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"),
+        *("binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div", "ctc_loss"),
+        *("_ctc_loss", "margin_ranking_loss", "cosine_embedding_loss", "soft_margin_loss"),
+        *("_cdist_forward", "isin"),
     ),
+    "interpolation": (
+        *(f"upsample_{kind}" for kind in ("nearest1d", "nearest2d", "nearest3d", "linear1d")),
+        *(f"_upsample_nearest_exact{rank}d" for rank in _RANKS),
+        *("upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d"),
+        *("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa"),
+        *("grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "affine_grid_generator"),
+        *("cudnn_grid_sampler", "_grid_sampler_2d_cpu_fallback"),
+    ),
+    "transform": (*("_fft_r2c", "_fft_c2c", "_fft_c2r"),),
     "movement": (
-        *("pad", "constant_pad_nd", "reflection_pad2d", "replication_pad2d"),
-        *("cat", "stack", "clone", "contiguous", "copy_", "_to_copy", "to", "roll", "repeat"),
-        *("flatten", "reshape", "embedding", "index", "index_select", "gather", "where"),
-        *("masked_fill", "scatter", "slice_scatter", "index_put", "tril", "triu", "flip"),
-        *("upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d"),
-        *("channel_shuffle", "pixel_shuffle", "pixel_unshuffle"),
+        *("pad", "constant_pad_nd", "cat", "concat", "concatenate", "stack", "hstack", "vstack"),
+        *(f"{kind}_pad{rank}d" for kind in ("reflection", "replication") for rank in _RANKS),
+        *("clone", "contiguous", "copy", "copy_", "_to_copy", "to", "roll", "repeat", "type_as"),
+        *("flatten", "reshape", "_reshape_copy", "_unsafe_view", "view_copy", "expand_copy"),
+        *("embedding", "index", "_unsafe_index", "index_select", "gather", "where", "take"),
+        *("take_along_dim", "masked_fill", "masked_scatter", "masked_select", "scatter"),
+        *("scatter_add", "scatter_reduce", "slice_scatter", "select_scatter", "index_put"),
+        *("diagonal_scatter", "as_strided_scatter", "index_add", "index_copy", "index_fill"),
+        *("_index_put_impl", "_unsafe_index_put", "put", "index_reduce", "tril", "triu", "flip"),
+        *("fliplr", "flipud", "rot90", "repeat_interleave", "tile", "meshgrid", "block_diag"),
+        *("channel_shuffle", "native_channel_shuffle", "pixel_shuffle", "pixel_unshuffle"),
+        *("im2col", "col2im", "unfold_copy", "unfold_backward", "combinations", "view"),
+        *("cartesian_prod", "one_hot", "lift", "lift_fresh", "lift_fresh_copy", "detach_copy"),
+        *("_pack_padded_sequence", "_pad_packed_sequence", "pad_sequence", "_pack_sequence"),
+        *("complex", "polar", "view_as_real_copy", "resolve_conj", "resolve_neg", "real"),
+        *("unsafe_split", "unsafe_split_with_sizes", "unsafe_chunk", "split_with_sizes_copy"),
+        *("split_copy", "unbind_copy", "_conj_physical", "fill", "zero", "fill_diagonal"),
+        *("dropout_", "resize", "resize_as", "set", "_resize_output", "to_dense", "_to_dense"),
+        *("quantize_per_tensor", "quantize_per_channel", "quantize_per_tensor_dynamic"),
+        *("dequantize", "int_repr", "_make_per_tensor_quantized_tensor", "_nested_tensor_size"),
+        *("_local_scalar_dense", "item", "empty_quantized", "_assert_async", "_assert_scalar"),
+        *("_assert_tensor_metadata", "_functional_assert_async", "sym_size", "sym_stride"),
+        *("is_same_size", "_has_compatible_shallow_copy_type", "alias_copy", "_shape_as_tensor"),
+        *("q_scale", "q_zero_point", "data", "_fw_primal", "_cast_Float", "_cast_Half"),
+        *("diag_embed", "diag", "constant_pad", "linalg_diagonal", "record_stream"),
     ),
     "creation": (
-        *("empty", "zeros", "ones", "full", "arange", "linspace", "eye", "scalar_tensor"),
-        *("rand", "randn", "randint", "rand_like", "randn_like", "bernoulli", "normal", "uniform"),
-        *("new_empty", "new_zeros", "new_ones", "new_full"),
-        *("empty_like", "zeros_like", "ones_like", "full_like", "lift_fresh", "detach"),
+        *("empty", "empty_strided", "empty_permuted", "zeros", "ones", "full", "arange", "eye"),
+        *("linspace", "logspace", "range", "scalar_tensor", "tril_indices", "triu_indices"),
+        *("rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like"),
+        *("bernoulli", "normal", "uniform", "exponential", "multinomial", "cauchy", "random"),
+        *("log_normal", "geometric", "poisson", "_standard_gamma", "_sample_dirichlet"),
+        *("normal_functional", "new_empty", "new_zeros", "new_ones", "new_full"),
+        *("new_empty_strided", "empty_like", "zeros_like", "ones_like", "full_like"),
+        *("hann_window", "hamming_window", "blackman_window", "bartlett_window", "vander"),
+        *("kaiser_window", "_efficientzerotensor", "detach"),
     ),
 }
-FREE: dict[str, str] = {f"aten::{name}": rule for rule, names in _RULES.items() for name in names}
+FREE: dict[str, str] = {
+    **{f"aten::{name}": rule for rule, names in _RULES.items() for name in names},
+    "torchvision::nms": "reduction",
+    "torchvision::roi_align": "interpolation",
+    "torchvision::roi_pool": "pooling",
+    "torchvision::ps_roi_align": "interpolation",
+    "torchvision::ps_roi_pool": "pooling",
+    "quantized::add": "elementwise",
+    "quantized::add_relu": "elementwise",
+    "quantized::mul": "elementwise",
+    "quantized::cat": "movement",
+    "quantized::hardswish": "elementwise",
+    "quantized::batch_norm2d": "normalisation",
+    "prims::device_put": "movement",
+    "prims::convert_element_type": "movement",
+}
+RULES: dict[str, str] = {
+    "elementwise": "one operation an output element; PyTorch tags them pointwise",
+    "normalisation": "scales and shifts elements by statistics; one operation an element",
+    "activation": "transforms elements, softmax and dropout among them; one an element",
+    "pooling": "reduces windows without weights; one operation an input element",
+    "reduction": "sums, extremes, sorts, scans, losses; one operation an input element",
+    "interpolation": "mixes neighbours by position; one operation an output element",
+    "transform": "fast Fourier transform of N numbers: 5 N log2 N operations (FFTW's measure)",
+    "movement": "moves, views, selects or converts data; no operations",
+    "creation": "makes data from nothing; no operations",
+}
+
+_BACKWARD = re.compile(r"(_dense)?_backward(_data)?$")  # the gradient of free work is free
 
 
 def find_rule(name: str, pointwise: bool, view: bool) -> str | None:
@@ -47,8 +139,27 @@ def find_rule(name: str, pointwise: bool, view: bool) -> str | None:
 
     name: `aten::hardtanh`. pointwise, view: what torch itself says of it.
     """
+    known = FREE.get(name) or FREE.get(name.removesuffix("_"))
+    if known or view:
+        return known or "movement"
     if pointwise:
         return "elementwise"
-    if view:
-        return "movement"
-    return FREE.get(name) or FREE.get(name.removesuffix("_"))
+    forward = _BACKWARD.sub("", name)
+    return FREE.get(forward) if forward != name else None
+
+
+def count_elements(
+    rule: str, inputs: Sequence[Shape], outputs: Sequence[Shape], options: Mapping[str, Any]
+) -> int:
+    """Element operations of a free operation; the measure of each rule is in RULES."""
+    if rule == "transform":
+        return _count_butterflies(inputs[0], outputs[0], options.get("dim", (-1,)))
+    shapes = inputs if rule in ("pooling", "reduction") else outputs
+    return prod(shapes[0]) if shapes and rule not in ("movement", "creation") else 0
+
+
+def _count_butterflies(image: Shape, output: Shape, axes: Sequence[int]) -> int:
+    """5 N log2 N for each transform; a real side is as long as its complex one would be."""
+    sizes = [max(pair) for pair in zip(image, output, strict=True)]
+    length = prod(sizes[axis] for axis in axes)
+    return round(5 * prod(sizes) * log2(length)) if length > 1 else 0

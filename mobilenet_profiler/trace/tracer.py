@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import is_lazy
 
 from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.errors import UsageError, unknown_name
-from mobilenet_profiler.spec import MODES, ModelSpec, make_spec, refuse_sizes
+from mobilenet_profiler.spec import MODES, ModelSpec, make_spec
 from mobilenet_profiler.trace.assembly import assemble_layers, list_uncounted
-from mobilenet_profiler.trace.build import build_model, set_mode
-from mobilenet_profiler.trace.engine import OperationRecorder
+from mobilenet_profiler.trace.build import build_model
 from mobilenet_profiler.trace.inputs import Inputs, make_inputs
-from mobilenet_profiler.trace.isolation import lend_model
+from mobilenet_profiler.trace.isolation import How, pause_collector
+from mobilenet_profiler.trace.modules import Structure
+from mobilenet_profiler.trace.passes import (
+    GradientsNeeded,
+    Mode,
+    Passed,
+    record_backward,
+    record_forward,
+)
+from mobilenet_profiler.trace.values import ValuesNeeded, fill_tensor
 
 ModelLike = str | Path | ModelSpec | nn.Module
+
+_one_at_a_time = threading.RLock()  # modules are followed by replacing a method of their class
 
 
 def trace(
@@ -28,6 +42,7 @@ def trace(
     inputs: Any = None,
     *,
     keywords: Mapping[str, Any] | None = None,
+    backward: bool = False,
     **options: Any,
 ) -> Trace:
     """Count one forward pass from the operations that run; nothing is computed.
@@ -40,24 +55,26 @@ def trace(
     or a dict of them, by name. A list of tensors in a tuple is one argument.
     keywords: arguments by name beside `inputs`.
     Without a tensor among them, the model's own default input is used.
+    backward: trace the backward pass too, from every output to every parameter and
+    input that needs a gradient.
     options: for a source, what `make_spec` takes: alpha, resolution, mode, …;
     for a module, mode alone: 'train' or 'eval', otherwise it runs as it is.
 
-    A module is given back exactly as it was. Raises UsageError when the options,
-    the inputs or the forward pass cannot be used.
+    A module is given back exactly as it was. A forward pass that looks at values is
+    run on real tensors, and `Trace.notes` says so. Raises UsageError when the
+    options, the inputs or the forward pass cannot be used.
     """
     if isinstance(model, nn.Module):
         mode = options.pop("mode", None)
         _check_options(options, "a module")
-        return _trace_in_mode(model, None, mode, inputs, keywords)
+        return _trace_in_mode(unwrap(model), None, mode, inputs, keywords, backward)
     if not isinstance(model, str | Path | ModelSpec):
         raise UsageError(f"model must be a name, a path, a ModelSpec or a module, given {model!r}")
     if isinstance(model, ModelSpec):
         _check_options(options, "a ModelSpec")
-    if inputs is not None:
-        refuse_sizes(options)
     spec = model if isinstance(model, ModelSpec) else make_spec(str(model), **options)
-    return _trace_in_mode(build_model(spec), spec, spec.mode, inputs, keywords)
+    built = unwrap(build_model(spec))
+    return _trace_in_mode(built, spec, spec.mode, inputs, keywords, backward)
 
 
 def _check_options(options: Mapping[str, Any], given: str) -> None:
@@ -68,61 +85,124 @@ def _check_options(options: Mapping[str, Any], given: str) -> None:
 def _trace_in_mode(
     model: nn.Module,
     spec: ModelSpec | None,
-    mode: str | None,
+    mode: Any,
     inputs: Any,
     keywords: Mapping[str, Any] | None,
+    backward: bool,
 ) -> Trace:
     if mode not in (*MODES, None):
         raise unknown_name("mode", mode, MODES)
     given = make_inputs(model, spec, inputs, keywords)
-    with set_mode(model, mode):
-        named = spec or ModelSpec(type(model).__name__, mode=MODES[model.training])
-        named = replace(named, inputs=given.describe())
-        return trace_module(model, given, named.label, named.as_dict())
+    running = mode or ("train" if model.training else "eval")
+    named = replace(spec or ModelSpec(type(model).__name__, mode=running), inputs=given.describe())
+    return trace_module(model, given, named.label, named.as_dict(), mode, backward, spec)
 
 
 def trace_module(
     model: nn.Module,
     inputs: Inputs,
     label: str | None = None,
-    spec: dict[str, Any] | None = None,
+    spec: Mapping[str, Any] | None = None,
+    mode: Mode | None = None,
+    backward: bool = False,
+    real: ModelSpec | None = None,
 ) -> Trace:
-    """The trace of a module on its inputs, under a label and a spec of the caller's."""
-    _check_module(model)
-    names = {id(module): path for path, module in model.named_modules()}
-    with lend_model(model) as owners:
-        recorder = OperationRecorder(names, owners)
-        _run_forward(model, inputs.without_values(), recorder)
-    operations = recorder.list_operations()
+    """The trace of a module, under a label and a spec of the caller's.
+
+    mode: 'train' or 'eval' for the while, or the module's own. backward: trace the
+    backward pass too. real: the spec to build again, with values, for a forward pass
+    that looks at them. Raises UsageError.
+    """
+    with _one_at_a_time, pause_collector():
+        structure = Structure(unwrap(model))
+        _check_modules(structure)
+        passed, notes = _record(structure, inputs, mode, backward, real)
+        layers = assemble_layers(structure.placed, passed.operations, passed.calls)
     named = ModelSpec(type(model).__name__, inputs=inputs.describe())
     return Trace(
         label=label or named.label,
         spec=spec or named.as_dict(),
-        layers=assemble_layers(model, operations, recorder.calls),
-        ops=operations,
-        uncounted=list_uncounted(operations),
+        layers=layers,
+        ops=passed.operations,
+        uncounted=list_uncounted(passed.operations),
+        notes=notes,
+        backward=backward,
     )
 
 
-def _check_module(model: nn.Module) -> None:
+def unwrap(model: nn.Module) -> nn.Module:
+    """The network inside torch.compile's or a data-parallel wrapper, so that paths are its own."""
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    while True:
+        inner = model.module if isinstance(model, wrappers) else getattr(model, "_orig_mod", None)
+        if inner is None:
+            return model
+        model = inner
+
+
+def _record(
+    structure: Structure, inputs: Inputs, mode: Mode | None, backward: bool, real: ModelSpec | None
+) -> tuple[Passed, tuple[str, ...]]:
+    """Both passes; again where the forward itself set off PyTorch's compiler.
+
+    Once that is imported, it can be kept off (`keep_settings`).
+    """
+    compiler = "torch._dynamo" in sys.modules
+    try:
+        return _record_either(structure, inputs, mode, backward, real)
+    except UsageError:
+        if compiler or "torch._dynamo" not in sys.modules:
+            raise
+    return _record_either(structure, inputs, mode, backward, real)
+
+
+def _record_either(
+    structure: Structure, inputs: Inputs, mode: Mode | None, backward: bool, real: ModelSpec | None
+) -> tuple[Passed, tuple[str, ...]]:
+    """Both passes on meta tensors, or on real ones where the forward looks at values."""
+    try:
+        return _record_passes(structure, inputs.without_values(), "meta", mode, backward)
+    except ValuesNeeded as need:
+        note = f"traced on real tensors, since the forward pass looks at values: {need}"
+    if real is not None:
+        structure = Structure(unwrap(build_model(real, device="cpu")))
+    device = _find_device(structure.placed[""])
+    filled = inputs.map_tensors(partial(fill_tensor, device=device))
+    try:
+        passed, notes = _record_passes(structure, filled, "values", mode, backward)
+    except UsageError as error:
+        raise UsageError(f"{error} ({note})") from error
+    return passed, (note, *notes)
+
+
+def _find_device(model: nn.Module) -> torch.device:
+    """Where a model's weights are; the CPU where they are nowhere."""
+    devices = [p.device for p in model.parameters() if not p.is_meta]
+    return devices[0] if devices else torch.device("cpu")
+
+
+def _record_passes(
+    structure: Structure, inputs: Inputs, how: How, mode: Mode | None, backward: bool
+) -> tuple[Passed, tuple[str, ...]]:
+    notes: tuple[str, ...] = ()
+    try:
+        passed = record_forward(structure, inputs, how, mode)
+    except GradientsNeeded:
+        passed = record_forward(structure, inputs, how, mode, gradients=True)
+        notes = ("traced with gradients, which the forward pass computes itself",)
+    if backward:
+        back = record_backward(structure, inputs, how, mode)
+        passed = Passed((*passed.operations, *back.operations), passed.calls)
+    return passed, notes
+
+
+def _check_modules(structure: Structure) -> None:
     """Refuse what cannot be lent: compiled TorchScript, and parameters without a shape."""
-    for path, module in model.named_modules():
-        where = path or type(model).__name__
+    for path, module in structure.placed.items():
+        if not isinstance(module, torch.jit.ScriptModule | LazyModuleMixin):
+            continue
+        where = path or type(module).__name__
         if isinstance(module, torch.jit.ScriptModule):
             raise UsageError(f"{where!r} is TorchScript; give the module it was made from")
-        if any(is_lazy(p) for p in module._parameters.values()):
+        if any(map(is_lazy, module._parameters.values())):
             raise UsageError(f"{where!r} is lazy and has no shapes yet; run the module once first")
-
-
-def _run_forward(model: nn.Module, inputs: Inputs, recorder: OperationRecorder) -> None:
-    try:
-        with torch.inference_mode(), recorder.follow_modules(), recorder:
-            model(*inputs.args, **inputs.kwargs)
-    except UsageError:
-        raise
-    except Exception as error:
-        where = recorder.failed_at or type(model).__name__
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UsageError(
-            f"the forward pass failed in {where!r} on input {inputs}: {reason}"
-        ) from error

@@ -119,7 +119,7 @@ def test_a_factory_is_cross_checked(capsys: pytest.CaptureFixture[str]) -> None:
         (["nets.py:Net", "--set", "hidden=1", "--set", "hidden=2"], "hidden is given twice"),
         (["nets.py:Net", "--alpha", "1"], "'alpha'; allowed: hidden, depth"),
         (["nets.py:Net", "--set", "hidden=x"], "cannot build nets.py:Net hidden=x: TypeError"),
-        (["nets.py:classify", "--input", "1x3"], "the forward pass failed in '0' on input 1x3"),
+        (["nets.py:classify", "--input", "1x3"], "failed in '0', which got 1x3, on input 1x3"),
         (["nets.py:classify", "--input", "1x-3"], "must be a shape such as"),
         (["nets.py:classify", "--input", "1x3:flot32"], "did you mean 'float32'"),
         (["nets.py:classify", "--input", "y=1x3"], "unknown input of Sequential.forward: 'y'"),

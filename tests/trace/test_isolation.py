@@ -71,7 +71,7 @@ def test_nothing_of_the_model_changes(fail: bool) -> None:
 
 def test_a_failure_names_the_layer_in_which_it_happened() -> None:
     model = nn.Sequential(nn.Linear(4, 5), nn.Sequential(nn.Linear(4, 5)))
-    with pytest.raises(mp.UsageError, match=r"failed in '1\.0' on input 2x4"):
+    with pytest.raises(mp.UsageError, match=r"failed in '1\.0', which got 2x5, on input 2x4"):
         mp.trace(model, (2, 4))
 
 
@@ -79,7 +79,8 @@ def test_a_shared_layer_counts_its_parameters_once_and_its_work_each_time() -> N
     linear = nn.Linear(4, 4, bias=False)
     trace = mp.trace(nn.Sequential(linear, nn.ReLU(), linear), (1, 4))
     assert (trace.total.params, trace.total.macs) == (16, 32)
-    assert [layer.calls for layer in trace.counted] == [2]
+    assert [(layer.path, layer.calls) for layer in trace.counted] == [("0", 1), ("2", 1)]
+    assert [(layer.tied, layer.tied_to) for layer in trace.counted] == [(0, ""), (16, "0")]
 
 
 def test_a_tied_parameter_counts_once() -> None:

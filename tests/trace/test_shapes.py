@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mobilenet_profiler as mp
-from mobilenet_profiler.trace import engine
+from mobilenet_profiler.trace import engine, recipes
 from mobilenet_profiler.trace.shapes import SHAPE_RULES
 
 aten = torch.ops.aten
@@ -16,7 +16,7 @@ aten = torch.ops.aten
 
 def check(func: object, *args: object) -> None:
     """The rule's answer, where it has one, equals PyTorch's in shape, strides and dtype."""
-    answer = engine._infer(func, args, {})
+    answer = recipes.infer(func, args, {})
     if answer is not None:
         output = func(*args)  # type: ignore[operator]
         assert answer == (tuple(output.shape), output.stride(), output.dtype)
@@ -76,14 +76,14 @@ def test_the_rules_answer_for_the_reference_network() -> None:
     """So that the shortcut is taken, and the test above does not pass by never answering."""
     image = empty(1, 3, 8, 8)
     geometry = ([1, 1], [1, 1], [1, 1], 1)
-    assert engine._infer(aten.conv2d.default, (image, empty(4, 3, 3, 3), None, *geometry), {})
-    assert engine._infer(aten.pad.default, (image, [0, 1, 0, 1]), {})
+    assert recipes.infer(aten.conv2d.default, (image, empty(4, 3, 3, 3), None, *geometry), {})
+    assert recipes.infer(aten.pad.default, (image, [0, 1, 0, 1]), {})
 
 
 @pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
 def test_other_layouts_are_left_to_pytorch(layout: torch.memory_format) -> None:
     image = empty(2, 3, 8, 8).contiguous(memory_format=layout)
-    answer = engine._infer(aten.relu.default, (image,), {})
+    answer = recipes.infer(aten.relu.default, (image,), {})
     assert (answer is None) is (layout is torch.channels_last)
 
 
@@ -94,10 +94,10 @@ def test_traces_are_the_same_without_rules_and_without_memory(
 ) -> None:
     mp.trace(model, **options)
     warm = mp.trace(model, **options)
-    monkeypatch.setattr(engine, "SHAPE_RULES", {})
-    engine._recipes.clear()
+    monkeypatch.setattr(recipes, "SHAPE_RULES", {})
+    engine._book.clear()
     cold = mp.trace(model, **options)
-    engine._recipes.clear()
+    engine._book.clear()
     assert warm == cold
     assert SHAPE_RULES
 
