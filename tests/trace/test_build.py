@@ -66,6 +66,14 @@ CODE = """
         def forward(self, x):
             return self.head(self.body(x))
 
+    class TakesNumbers(nn.Linear):
+        def __init__(self):
+            super().__init__(4, 4)
+            self.weight.data = torch.frombuffer(bytearray(64), dtype=torch.float32).view(4, 4)
+
+    def move():
+        return nn.Linear(4, 4).to("cpu")
+
     def meddle(fail=False):
         torch.set_default_dtype(torch.float64)
         torch.set_default_device("cpu")
@@ -145,9 +153,14 @@ def test_a_constructor_that_looks_at_values_gets_real_buffers(nets: str) -> None
     assert mp.trace(f"{nets}:Looks").total == mp.Cost(16 + 8, 16, 32, 8)
 
 
-def test_a_constructor_that_looks_at_its_weights_gets_real_ones(nets: str) -> None:
-    assert not build(f"{nets}:LooksAtWeights").weight.is_meta
-    assert mp.trace(f"{nets}:LooksAtWeights").total.macs == 16
+@pytest.mark.parametrize("name", ["LooksAtWeights", "TakesNumbers"])
+def test_a_constructor_that_needs_its_weights_gets_real_ones(nets: str, name: str) -> None:
+    assert not build(f"{nets}:{name}").weight.is_meta
+    assert mp.trace(f"{nets}:{name}").total.macs == 16
+
+
+def test_a_factory_may_move_its_network_without_making_numbers(nets: str) -> None:
+    assert build(f"{nets}:move").weight.is_meta
 
 
 def test_a_constructor_may_run_its_own_layers(nets: str) -> None:
