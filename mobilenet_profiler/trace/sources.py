@@ -29,13 +29,11 @@ def make_importable(source: Source) -> Iterator[None]:
     """Let the source's own folder be imported from for a while: a file's, or the current one."""
     kept, aside = list(sys.path), {}
     try:
-        if source.kind == "file":
-            folder = Path(source.place).resolve().parent
-            aside = _set_namesakes_aside(folder)
+        if source.kind in ("file", "module"):
+            folder = Path(source.place).resolve().parent if source.kind == "file" else Path.cwd()
+            aside = _set_namesakes_aside(folder) if source.kind == "file" else {}
             sys.path.insert(0, str(folder))
-        if source.kind == "module":
-            sys.path.insert(0, str(Path.cwd()))
-        importlib.invalidate_caches()
+            importlib.invalidate_caches()
         yield
     finally:
         sys.path[:] = kept

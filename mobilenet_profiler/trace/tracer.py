@@ -19,6 +19,7 @@ from mobilenet_profiler.trace.build import build_model, set_mode
 from mobilenet_profiler.trace.engine import OperationRecorder
 from mobilenet_profiler.trace.inputs import Inputs, make_inputs
 from mobilenet_profiler.trace.isolation import lend_model
+from mobilenet_profiler.trace.sources import make_importable
 
 ModelLike = str | Path | ModelSpec | nn.Module
 
@@ -57,7 +58,8 @@ def trace(
     if inputs is not None:
         refuse_sizes(options)
     spec = model if isinstance(model, ModelSpec) else make_spec(str(model), **options)
-    return _trace_in_mode(build_model(spec), spec, spec.mode, inputs, keywords)
+    with make_importable(spec.source):  # a forward may import what lies beside its file
+        return _trace_in_mode(build_model(spec), spec, spec.mode, inputs, keywords)
 
 
 def _check_options(options: Mapping[str, Any], given: str) -> None:

@@ -71,6 +71,11 @@ CODE = """
             super().__init__(4, 4)
             self.weight.data = torch.frombuffer(bytearray(64), dtype=torch.float32).view(4, 4)
 
+    class Late(nn.Linear):
+        def forward(self, x):
+            from beside import scale
+            return scale(super().forward(x))
+
     def move():
         return nn.Linear(4, 4).to("cpu")
 
@@ -174,6 +179,14 @@ def test_real_weights_are_initialised_the_same_each_time(nets: str) -> None:
     first, second = (build_model(spec, device="cpu").state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert first["stem.weight"].abs().sum() > 0
+
+
+def test_a_forward_may_import_what_lies_beside_its_file(nets: str) -> None:
+    Path(nets).with_name("beside.py").write_text("def scale(x):\n    return x * 2\n")
+    before = list(sys.path)
+    given = {"in_features": 4, "out_features": 3}
+    assert mp.trace(f"{nets}:Late", arguments=given).total.macs == 12
+    assert sys.path == before
 
 
 def look_around() -> tuple[Any, ...]:
