@@ -230,17 +230,18 @@ def parse_input(text: str) -> InputSpec:
         name, equals, rest = "", "", text
     if equals and not name.strip().isidentifier():
         raise UsageError(f"input {text!r}: {name!r} is no name of an argument")
-    given = InputSpec(name.strip() if equals else None)
-    rest = rest.strip()
-    if rest.startswith("[") and rest.endswith("]"):
-        items = tuple(parse_input(item) for item in rest[1:-1].split(","))
-        return InputSpec(given.name, items=items)
-    if rest.casefold() in _CONSTANTS:
-        return InputSpec(given.name, value=_CONSTANTS[rest.casefold()])
-    size, colon, dtype = rest.partition(":")
+    return replace(_parse_value(text, rest.strip()), name=name.strip() or None)
+
+
+def _parse_value(text: str, value: str) -> InputSpec:
+    if value.startswith("[") and value.endswith("]"):
+        return InputSpec(items=tuple(parse_input(item) for item in value[1:-1].split(",")))
+    if value.casefold() in _CONSTANTS:
+        return InputSpec(value=_CONSTANTS[value.casefold()])
+    size, colon, dtype = value.partition(":")
     if colon and dtype not in DTYPES:
         raise unknown_name(f"dtype in input {text!r}:", dtype, DTYPES)
-    return InputSpec(given.name, _parse_shape(text, size.strip()), dtype or None)
+    return InputSpec(shape=_parse_shape(text, size.strip()), dtype=dtype or None)
 
 
 def _parse_shape(text: str, size: str) -> tuple[int, ...]:

@@ -23,6 +23,7 @@ from mobilenet_profiler.trace.registries import refuse_weights
 from mobilenet_profiler.trace.sources import check_arguments, load_source, make_importable
 
 _SEED = 0
+_WORDS_OF_META = ("meta", "incompatible tensor type")  # how torch says that numbers are missing
 Factory = Callable[[], Any]
 
 
@@ -132,8 +133,9 @@ def _construct(factory: Factory, spec: ModelSpec, device: str) -> nn.Module:
 
 
 def _is_worth_another(index: int, spec: ModelSpec, error: BaseException) -> bool:
-    """The zoo builds on meta; real weights are made only for a constructor that reads them."""
-    return spec.source.kind != "zoo" and (index == 1 or "meta" in str(error))
+    """The zoo builds on meta; real weights are made only for a constructor that needs numbers."""
+    lacks_numbers = any(words in str(error) for words in _WORDS_OF_META)
+    return spec.source.kind != "zoo" and (index == 1 or lacks_numbers)
 
 
 @contextmanager
@@ -173,7 +175,7 @@ def _move_to_meta(parameter: Any, moved: Any) -> Any:
 
 
 class _SkipInitialisation(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Answers an in-place operation on a meta tensor by the tensor: it has no numbers."""
+    """Lets what is on meta stay as it is: no operation in place, no move to a device."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -182,6 +184,9 @@ class _SkipInitialisation(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if _writes_first(func) and isinstance(args[0], Tensor) and args[0].is_meta:
             return args[0]
+        if func is torch.ops.aten._to_copy.default and args[0].is_meta:
+            # A factory that moves its network to a device has no numbers to move.
+            kwargs = {**kwargs, "device": torch.device("meta")}
         return func(*args, **(kwargs or {}))
 
 

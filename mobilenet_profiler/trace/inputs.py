@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -171,7 +173,7 @@ def _read_positional(inputs: Any, dtype: torch.dtype) -> Inputs:
     if isinstance(inputs, Tensor | str | InputSpec) or _is_shape(inputs):
         inputs = (inputs,)
     if not isinstance(inputs, tuple | list) or not (inputs == () or _holds_input(inputs)):
-        raise UsageError(f"inputs must be {_ALLOWED}, given {inputs!r}")
+        raise UsageError(f"inputs must be {_ALLOWED}, given {_show(inputs)}")
     args, kwargs = [], {}
     for item in inputs:
         item = parse_input(item) if isinstance(item, str) else item
@@ -187,7 +189,11 @@ def _read_positional(inputs: Any, dtype: torch.dtype) -> Inputs:
 def _is_shape(value: Any) -> bool:
     if not isinstance(value, tuple | list) or not value:
         return False
-    return all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in value)
+    return all(isinstance(n, Integral) and not isinstance(n, bool) and int(n) >= 0 for n in value)
+
+
+def _show(value: Any) -> str:
+    return " ".join(reprlib.repr(value).split())
 
 
 def _holds_input(value: Any) -> bool:
@@ -205,7 +211,7 @@ def _convert(value: Any, dtype: torch.dtype) -> Any:
     if isinstance(value, InputSpec):
         return _make_argument(value, dtype)
     if _is_shape(value):
-        return make_tensor(tuple(value), dtype)
+        return make_tensor(tuple(map(int, value)), dtype)
     if isinstance(value, dict):
         return {key: _convert(item, dtype) for key, item in value.items()}
     if type(value) in (tuple, list) and _holds_input(value):

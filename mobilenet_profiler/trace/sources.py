@@ -28,13 +28,12 @@ _KEYWORDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_
 def make_importable(source: Source) -> Iterator[None]:
     """Let the source's own folder be imported from for a while: a file's, or the current one."""
     kept, aside = list(sys.path), {}
-    folders = {"file": Path(source.place).resolve().parent, "module": Path.cwd()}
     try:
-        if source.kind in folders:
-            sys.path.insert(0, str(folders[source.kind]))
+        if source.kind in ("file", "module"):
+            folder = Path(source.place).resolve().parent if source.kind == "file" else Path.cwd()
+            aside = _set_namesakes_aside(folder) if source.kind == "file" else {}
+            sys.path.insert(0, str(folder))
             importlib.invalidate_caches()
-        if source.kind == "file":
-            aside = _set_namesakes_aside(folders["file"])
         yield
     finally:
         sys.path[:] = kept
@@ -111,16 +110,16 @@ def _run_file(path: str) -> ModuleType:
     _check_file(path)
     spec = importlib.util.spec_from_file_location(name, Path(path).resolve())
     if spec is None or spec.loader is None:
-        raise UsageError(f"cannot import {path!r}")
+        raise UsageError(f"{path!r} cannot be imported")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and type hints look their module up
     try:
         spec.loader.exec_module(module)
         return module
-    except (SyntaxError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path!r} is not Python: {describe_failure(error)}") from None
     except (Exception, SystemExit) as error:
-        raise UsageError(f"cannot import {path!r}: {describe_failure(error)}") from error
+        del sys.modules[name]
+        wrong = "is not Python" if isinstance(error, SyntaxError) else "cannot be imported"
+        raise UsageError(f"{path!r} {wrong}: {describe_failure(error)}") from error
 
 
 def _check_file(path: str) -> None:

@@ -17,7 +17,7 @@ from torch.nn.parameter import is_lazy
 
 from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.errors import UsageError, unknown_name
-from mobilenet_profiler.spec import MODES, ModelSpec, make_spec
+from mobilenet_profiler.spec import MODES, ModelSpec, make_spec, refuse_sizes
 from mobilenet_profiler.trace.assembly import assemble_layers, list_uncounted
 from mobilenet_profiler.trace.build import build_model
 from mobilenet_profiler.trace.inputs import Inputs, make_inputs
@@ -30,6 +30,7 @@ from mobilenet_profiler.trace.passes import (
     record_backward,
     record_forward,
 )
+from mobilenet_profiler.trace.sources import make_importable
 from mobilenet_profiler.trace.values import ValuesNeeded, fill_tensor
 
 ModelLike = str | Path | ModelSpec | nn.Module
@@ -72,9 +73,12 @@ def trace(
         raise UsageError(f"model must be a name, a path, a ModelSpec or a module, given {model!r}")
     if isinstance(model, ModelSpec):
         _check_options(options, "a ModelSpec")
+    if inputs is not None:
+        refuse_sizes(options)
     spec = model if isinstance(model, ModelSpec) else make_spec(str(model), **options)
-    built = unwrap(build_model(spec))
-    return _trace_in_mode(built, spec, spec.mode, inputs, keywords, backward)
+    with make_importable(spec.source):  # a forward may import what lies beside its file
+        built = unwrap(build_model(spec))
+        return _trace_in_mode(built, spec, spec.mode, inputs, keywords, backward)
 
 
 def _check_options(options: Mapping[str, Any], given: str) -> None:
@@ -93,8 +97,8 @@ def _trace_in_mode(
     if mode not in (*MODES, None):
         raise unknown_name("mode", mode, MODES)
     given = make_inputs(model, spec, inputs, keywords)
-    running = mode or ("train" if model.training else "eval")
-    named = replace(spec or ModelSpec(type(model).__name__, mode=running), inputs=given.describe())
+    named = spec or ModelSpec(type(model).__name__, mode=mode or MODES[model.training])
+    named = replace(named, inputs=given.describe())
     return trace_module(model, given, named.label, named.as_dict(), mode, backward, spec)
 
 

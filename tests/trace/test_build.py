@@ -66,6 +66,19 @@ CODE = """
         def forward(self, x):
             return self.head(self.body(x))
 
+    class TakesNumbers(nn.Linear):
+        def __init__(self):
+            super().__init__(4, 4)
+            self.weight.data = torch.frombuffer(bytearray(64), dtype=torch.float32).view(4, 4)
+
+    class Late(nn.Linear):
+        def forward(self, x):
+            from beside import scale
+            return scale(super().forward(x))
+
+    def move():
+        return nn.Linear(4, 4).to("cpu")
+
     def meddle(fail=False):
         torch.set_default_dtype(torch.float64)
         torch.set_default_device("cpu")
@@ -145,9 +158,14 @@ def test_a_constructor_that_looks_at_values_gets_real_buffers(nets: str) -> None
     assert mp.trace(f"{nets}:Looks").total == mp.Cost(16 + 8, 16, 32, 8, elementwise=4)
 
 
-def test_a_constructor_that_looks_at_its_weights_gets_real_ones(nets: str) -> None:
-    assert not build(f"{nets}:LooksAtWeights").weight.is_meta
-    assert mp.trace(f"{nets}:LooksAtWeights").total.macs == 16
+@pytest.mark.parametrize("name", ["LooksAtWeights", "TakesNumbers"])
+def test_a_constructor_that_needs_its_weights_gets_real_ones(nets: str, name: str) -> None:
+    assert not build(f"{nets}:{name}").weight.is_meta
+    assert mp.trace(f"{nets}:{name}").total.macs == 16
+
+
+def test_a_factory_may_move_its_network_without_making_numbers(nets: str) -> None:
+    assert build(f"{nets}:move").weight.is_meta
 
 
 def test_a_constructor_may_run_its_own_layers(nets: str) -> None:
@@ -161,6 +179,14 @@ def test_real_weights_are_initialised_the_same_each_time(nets: str) -> None:
     first, second = (build_model(spec, device="cpu").state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert first["stem.weight"].abs().sum() > 0
+
+
+def test_a_forward_may_import_what_lies_beside_its_file(nets: str) -> None:
+    Path(nets).with_name("beside.py").write_text("def scale(x):\n    return x * 2\n")
+    before = list(sys.path)
+    given = {"in_features": 4, "out_features": 3}
+    assert mp.trace(f"{nets}:Late", arguments=given).total.macs == 12
+    assert sys.path == before
 
 
 def look_around() -> tuple[Any, ...]:
