@@ -129,6 +129,36 @@ def count_bilinear(left: Shape, right: Shape, weight: Shape, *rest: Any, **optio
     return prod(left[:-1]) * weight[0] * (weight[1] * weight[2] + weight[2])
 
 
+def count_trilinear(
+    first: Shape,
+    second: Shape,
+    third: Shape,
+    expand1: Sequence[int],
+    expand2: Sequence[int],
+    expand3: Sequence[int],
+    sums: Sequence[int],
+    *rest: Any,
+    **options: Any,
+) -> int:
+    """`_trilinear`, what `bilinear` and its gradients are made of: first by second by third.
+
+    Ones are put into the shapes at the given axes; an axis that is summed is gone before
+    the second product where the third tensor does not have it.
+    """
+    shapes = [_expand(first, expand1), _expand(second, expand2), _expand(third, expand3)]
+    pair: list[int] = [max(sizes) for sizes in zip(*shapes[:2], strict=True)]
+    left = [1 if a in sums and shapes[2][a] == 1 else size for a, size in enumerate(pair)]
+    last: list[int] = [max(sizes) for sizes in zip(left, shapes[2], strict=True)]
+    return prod(pair) + prod(last)
+
+
+def _expand(shape: Shape, axes: Sequence[int]) -> list[int]:
+    sizes = list(shape)
+    for axis in axes:
+        sizes.insert(axis, 1)
+    return sizes
+
+
 def count_attention(
     query: Shape, key: Shape, value: Shape, *rest: Any, out: Any, **options: Any
 ) -> int:
@@ -291,6 +321,7 @@ _PRODUCTS: dict[str, Formula] = {
     "addr": count_outer,
     "linalg_multi_dot": count_chain,
     "bilinear": count_bilinear,
+    "_trilinear": count_trilinear,
     "_weight_int4pack_mm": count_int4_linear,
     "_weight_int4pack_mm_for_cpu": count_int4_linear,
 }
