@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.backends import mha
 from torch.nn.functional import scaled_dot_product_attention as attend
-from torch.utils import flop_counter
+from torch.utils.flop_counter import flop_registry
 
 from mobilenet_profiler.trace.formulas import FORMULAS
 from tests.trace.calling import Calling, count, count_both, list_paths
 
+aten = torch.ops.aten
 SIZES = st.integers(1, 9)
 
 
@@ -255,7 +256,9 @@ def test_attention_agrees_with_torchs_own_formulas(
     query = (batch, heads, length, width)
     key, value = (batch, heads, keys, width), (batch, heads, keys, values)
     out = (batch, heads, length, values)
+    kernel = aten._scaled_dot_product_flash_attention
+    gradient = aten._scaled_dot_product_flash_attention_backward
     ours = FORMULAS["aten::scaled_dot_product_attention"](query, key, value, out=out)
-    assert 2 * ours == flop_counter.sdpa_flop_count(query, key, value)
+    assert 2 * ours == flop_registry[kernel](query, key, value, out_val=out)
     back = FORMULAS["aten::_scaled_dot_product_flash_attention_backward"](out, query, key, value)
-    assert 2 * back == flop_counter.sdpa_backward_flop_count(out, query, key, value)
+    assert 2 * back == flop_registry[gradient](out, query, key, value, out_val=out)
