@@ -161,6 +161,11 @@ def _answer_itself(
     reshapes = operation.mutable and (operation.view or operation.name in _RESHAPING)
     if reshapes or len(args) <= index or args[index] is not output or not output.is_meta:
         return None
+    return answer_itself(index)
+
+
+def answer_itself(index: int) -> Answer:
+    """The argument at this place."""
     return lambda args: args[index]
 
 
@@ -200,6 +205,11 @@ def _find_source(args: Any, output: Tensor) -> list[int] | None:
 
 def _overlap(outputs: tuple[Tensor, ...]) -> bool:
     return len({item.untyped_storage()._cdata for item in outputs}) < len(outputs)
+
+
+def is_plain(value: Any) -> bool:
+    """Whether this is a float tensor on meta, of no class of its own."""
+    return type(value) is Tensor and value.is_meta and value.dtype.is_floating_point
 
 
 def infer(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any, torch.dtype] | None:
