@@ -29,11 +29,14 @@ from mobilenet_profiler.trace.recipes import (
     Recipe,
     RecipeBook,
     answer_fresh,
+    answer_itself,
     infer,
+    is_plain,
     make_answer,
     make_key,
 )
 from mobilenet_profiler.trace.registry import count_changes
+from mobilenet_profiler.trace.shapes import IN_PLACE
 from mobilenet_profiler.trace.values import Constants, ValuesNeeded, lacks_values, to_meta
 
 _book = RecipeBook()
@@ -93,6 +96,8 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return func(*args, **kwargs), None
         if self.constants.hold(args, kwargs):
             return self.constants.compute(func, operation, args, kwargs), None
+        if operation.mutable and func._name in IN_PLACE and is_plain(args[0]):
+            return args[0], answer_itself(0)
         inferred = infer(func, args, kwargs)
         if inferred is not None:
             answer = answer_fresh(*inferred)

@@ -8,7 +8,7 @@ import sys
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from operator import is_
+from operator import is_, itemgetter
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Literal
 
@@ -30,8 +30,8 @@ _ATOMS: frozenset[type] = frozenset(
     }
 )
 
-_CHANGING = _ATOMS | _DICTS
-_FIXED = _CHANGING | {tuple, set}
+_HELD_NAMES = frozenset(name for name, value in vars(nn.Module()).items() if type(value) in _DICTS)
+_HELD = itemgetter(*_HELD_NAMES)
 _CONTAINERS: tuple[tuple[type, Any], ...] = ((dict, dict), (list, list), (set, set), (deque, list))
 _OPAQUE = (type, ModuleType, nn.Module, Tensor)
 
@@ -75,28 +75,28 @@ class Snapshot:
     def keep_module(self, module: nn.Module, leaf: bool) -> None:
         """Every attribute of a module, and what the containers among them hold.
 
-        leaf: one of PyTorch's own, whose tuples and sets hold nothing that can change.
+        leaf: one of PyTorch's own that holds no others. Its parameters, buffers and hooks
+        can change; what else it holds are settings, but for the weights an RNN lists.
         """
         attributes = module.__dict__
         self._attributes.append((attributes, attributes.copy()))
-        values = attributes.values()
-        hooks = [value for value in values if type(value) in _DICTS]
-        self._sizes.append((hooks, [*map(len, hooks)]))
-        fixed = _FIXED if leaf else _CHANGING
-        for value in [value for value in values if type(value) not in fixed]:
-            self._keep(value, 0)
-        for value in [value for value in hooks if value]:
-            self._keep(value, 0)
+        held = _get_held(attributes)
+        self._sizes.append((held, [*map(len, held)]))
+        self._contents += [(items, items.copy()) for items in held if items]
+        if not leaf or isinstance(module, nn.RNNBase):
+            for name in attributes.keys() - _HELD_NAMES:
+                if type(attributes[name]) not in _ATOMS:
+                    self._keep(attributes[name], 0)
 
     def restore(self) -> None:
         """Put everything back; the same objects, in the same order."""
         for attributes, before in self._attributes:
-            if not _unchanged(attributes, before):
+            if not _same_items(attributes, before):
                 attributes.clear()
                 attributes.update(before)
-        for hooks, sizes in self._sizes:
-            if [*map(len, hooks)] != sizes:
-                for container, size in zip(hooks, sizes, strict=True):
+        for held, sizes in self._sizes:
+            if [*map(len, held)] != sizes:
+                for container, size in zip(held, sizes, strict=True):
                     if not size:
                         container.clear()
         for container, contents in self._contents:
@@ -135,11 +135,24 @@ def _unchanged(container: Any, contents: Any) -> bool:
     if len(container) != len(contents):
         return False
     if isinstance(container, dict):
-        same = all(map(is_, container.values(), contents.values()))
-        return same and all(map(is_, container, contents))
+        return _same_items(container, contents)
     if _is_row(container):
         return all(map(is_, container, contents))
     return bool(container == contents)
+
+
+def _same_items(items: Any, before: Any) -> bool:
+    """The same keys and the very same values, in the same order."""
+    values = all(map(is_, items.values(), before.values()))
+    return values and len(items) == len(before) and all(map(is_, items, before))
+
+
+def _get_held(attributes: dict[str, Any]) -> Any:
+    """Parameters, buffers, modules and hooks of a module."""
+    try:
+        return _HELD(attributes)
+    except KeyError:  # made by another version of PyTorch
+        return [value for value in attributes.values() if type(value) in _DICTS]
 
 
 class _Loan:
