@@ -258,6 +258,16 @@ def count_packed_linear(rows: Shape, weight: Shape, *rest: Any, **options: Any) 
     return prod(rows) * weight[0]
 
 
+def count_packed_time(image: Shape, weight: Shape, *rest: Any, out: Shape, **options: Any) -> int:
+    """`quantized::conv1d`, whose weight is packed with a height: (C_out, C_in / groups, 1, K)."""
+    return count_convolution(image, (*weight[:2], weight[-1]), out=out)
+
+
+def count_packed_transposed_time(image: Shape, weight: Shape, *rest: Any, **options: Any) -> int:
+    """`quantized::conv_transpose1d`: the same, (C_in, C_out / groups, 1, K)."""
+    return count_transposed_convolution(image, (*weight[:2], weight[-1]))
+
+
 def count_int4_linear(rows: Shape, *rest: Any, out: Shape, **options: Any) -> int:
     """`_weight_int4pack_mm`: (M, K) by a packed (N, K); N is in the output."""
     return prod(out) * rows[-1]
@@ -352,6 +362,7 @@ _ATEN: dict[str, Formula] = {
     **_RECURRENT,
     **_FUSED,
 }
+_PACKED_ENDINGS = ("", "_relu", "_dynamic", "_add", "_add_relu")
 _QUANTISED: dict[str, Formula] = {
     **{
         f"quantized::{name}": count_packed_linear
@@ -362,14 +373,20 @@ _QUANTISED: dict[str, Formula] = {
         )
     },
     **{
-        f"quantized::conv{rank}d{ending}": count_convolution
+        f"quantized::conv{rank}d{ending}": count_packed_time if rank == 1 else count_convolution
         for rank in (1, 2, 3)
-        for ending in ("", "_relu", "_dynamic", "_add", "_add_relu")
+        for ending in _PACKED_ENDINGS
     },
     **{
-        f"quantized::conv_transpose{rank}d{ending}": count_transposed_convolution
+        f"quantized::conv_transpose{rank}d{ending}": (
+            count_packed_transposed_time if rank == 1 else count_transposed_convolution
+        )
         for rank in (1, 2, 3)
         for ending in ("", "_dynamic")
+    },
+    **{
+        f"quantized::quantized_{kind}_cell_dynamic": count_cell
+        for kind in ("lstm", "gru", "rnn_relu", "rnn_tanh")
     },
 }
 FORMULAS: dict[str, Formula] = {
