@@ -64,5 +64,5 @@ def list_paths(trace: mp.Trace) -> dict[str, int]:
 def is_same(first: Tensor, second: Tensor) -> bool:
     """Bit for bit, NaN included."""
     return first.dtype == second.dtype and torch.equal(
-        first.contiguous().view(torch.uint8), second.contiguous().view(torch.uint8)
+        first.detach().reshape(-1).view(torch.uint8), second.detach().reshape(-1).view(torch.uint8)
     )
