@@ -63,7 +63,7 @@ class Constants:
             with torch.inference_mode(whole.is_inference()), torch.no_grad():
                 whole.copy_(values)
         for tensor, whole in self._kept.values():
-            if tensor.layout is torch.strided and _layout(tensor) != _layout(whole):
+            if _layout(tensor) != _layout(whole):
                 with torch.inference_mode(tensor.is_inference()), torch.no_grad():
                     tensor.set_(whole)  # type: ignore[call-overload]
 
@@ -71,7 +71,7 @@ class Constants:
         for tensor in tensors:
             if id(tensor) in self._kept or _storage(tensor) in self._own:
                 continue
-            whole = tensor.detach()
+            whole = tensor.detach() if tensor.layout is torch.strided else tensor
             self._kept[id(tensor)] = (tensor, whole)
             if _layout(whole) not in self._values:
                 self._values[_layout(whole)] = (whole, whole.clone())
