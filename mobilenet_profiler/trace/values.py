@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mobilenet_profiler.trace.operations import Operation, list_tensors
 
+_STATISTICS = frozenset({"running_mean", "running_var"})  # written to; no schema says so
 _WITHOUT_VALUES = ("meta tensor", "meta device", "data-dependent", "unallocated storage")
 
 
@@ -45,7 +46,7 @@ class Constants:
 
     def compute(self, func: Any, operation: Operation, args: Any, kwargs: Any) -> Any:
         """The result of work on constants; what it writes to is kept first."""
-        if operation.mutable:
+        if operation.mutable or not _STATISTICS.isdisjoint(operation.arguments):
             self._keep(_list_written(func, args, kwargs))
         output = func(*args, **kwargs)
         for tensor in list_tensors(output):
@@ -96,12 +97,13 @@ def _layout(tensor: Tensor) -> Any:
 
 
 def _list_written(func: Any, args: Any, kwargs: Any) -> list[Tensor]:
-    """The tensors that an operation writes to, by its schema."""
+    """The tensors that an operation writes to, by its schema or as batch norm does."""
     given = {**dict(zip(_list_names(func), args, strict=False)), **kwargs}
     written = [
         argument.name
         for argument in func._schema.arguments
-        if argument.alias_info is not None and argument.alias_info.is_write
+        if argument.name in _STATISTICS
+        or (argument.alias_info is not None and argument.alias_info.is_write)
     ]
     return [tensor for name in written for tensor in list_tensors(given.get(name))]
 
