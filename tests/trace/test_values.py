@@ -173,6 +173,9 @@ WRITES: dict[str, Callable[[Any], Any]] = {
         model.other, dim=0, out=(model.plain[0], model.plain[1])
     ),
     "foreach": lambda model: torch._foreach_add_([model.plain, model.other], 1.0),
+    "batch norm": lambda model: torch.nn.functional.batch_norm(
+        model.other, model.plain[0], model.plain[1], training=True
+    ),
     "data": lambda model: model.plain.data.add_(1),
     "resize_": lambda model: model.plain.resize_(2, 2).zero_(),
     "unsqueeze_": lambda model: model.plain.unsqueeze_(0),
