@@ -133,7 +133,7 @@ def _make_layer(
         path=path,
         kind=_choose_kind(module, ran, main),
         module=type(module).__name__,
-        input_shape=first.inputs[0] if first else None,
+        input_shape=_find_input(first) if first else None,
         output_shape=_find_output(ran),
         weight_shape=_find_weight(module, main) if main else None,
         cost=_add_up(owned, ran, counted, backward),
@@ -158,6 +158,12 @@ def _add_up(owned: Owned, ran: Ran, counted: Sequence[OpCost], backward: int) ->
         elementwise=sum([operation.elementwise for operation, _ in ran]),
         backward_macs=backward,
     )
+
+
+def _find_input(operation: OpCost) -> Shape:
+    """Its first tensor that is no weight: an embedding is given its weight first."""
+    named = zip(operation.arguments, operation.inputs, strict=False)
+    return next((shape for name, shape in named if name != "weight"), operation.inputs[0])
 
 
 def _find_output(ran: Ran) -> Shape | None:
