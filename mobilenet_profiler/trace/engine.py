@@ -31,6 +31,7 @@ from mobilenet_profiler.trace.recipes import (
     answer_fresh,
     answer_itself,
     infer,
+    infer_leniently,
     is_plain,
     make_answer,
     make_key,
@@ -114,6 +115,9 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         try:
             return func(*to_meta(args), **converted)
         except Exception as error:
+            inferred = infer_leniently(operation, args)
+            if inferred is not None:
+                return inferred
             if operation.looks or lacks_values(error) or _mixes(args):
                 raise ValuesNeeded(f"{operation.name} at {find_site()}") from error
             raise

@@ -15,6 +15,7 @@ Shape = tuple[int, ...]
 
 _RANKS = (1, 2, 3)
 _RULES: dict[str, tuple[str, ...]] = {
+    "elementwise": ("floor_divide",),
     "normalisation": (
         *("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"),
         *("native_batch_norm", "native_layer_norm", "native_group_norm", "local_response_norm"),
@@ -53,7 +54,7 @@ _RULES: dict[str, tuple[str, ...]] = {
         *("nll_loss2d_forward", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"),
         *("binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div", "ctc_loss"),
         *("_ctc_loss", "margin_ranking_loss", "cosine_embedding_loss", "soft_margin_loss"),
-        *("_cdist_forward", "isin"),
+        *("_cdist_forward", "isin", "value_selecting_reduction"),
     ),
     "interpolation": (
         *(f"upsample_{kind}" for kind in ("nearest1d", "nearest2d", "nearest3d", "linear1d")),
@@ -90,6 +91,7 @@ _RULES: dict[str, tuple[str, ...]] = {
         *("is_same_size", "_has_compatible_shallow_copy_type", "alias_copy", "_shape_as_tensor"),
         *("q_scale", "q_zero_point", "data", "_fw_primal", "_cast_Float", "_cast_Half"),
         *("diag_embed", "diag", "constant_pad", "linalg_diagonal", "record_stream"),
+        *("select", "slice", "diagonal", "as_strided", "expand", "unfold"),  # their gradients
     ),
     "creation": (
         *("empty", "empty_strided", "empty_permuted", "zeros", "ones", "full", "arange", "eye"),

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from mobilenet_profiler.cost import OpCost, Phase
-from mobilenet_profiler.trace.operations import Operation, list_tensors
-from mobilenet_profiler.trace.shapes import SHAPE_RULES, contiguous_strides
+from mobilenet_profiler.trace.operations import Operation, list_tensors, to_shapes
+from mobilenet_profiler.trace.shapes import LENIENT_RULES, SHAPE_RULES, contiguous_strides
 
 Answer = Callable[[Any], Any]
 
@@ -210,6 +210,13 @@ def _overlap(outputs: tuple[Tensor, ...]) -> bool:
 def is_plain(value: Any) -> bool:
     """Whether this is a float tensor on meta, of no class of its own."""
     return type(value) is Tensor and value.is_meta and value.dtype.is_floating_point
+
+
+def infer_leniently(operation: Operation, args: Any) -> Tensor | None:
+    """A result whose shape is plain where PyTorch's own shape function refuses."""
+    rule = LENIENT_RULES.get(operation.name)
+    shape = rule(*to_shapes(args)) if rule else None
+    return torch.empty(shape, dtype=args[0].dtype, device=_META) if shape else None
 
 
 def infer(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any, torch.dtype] | None:
