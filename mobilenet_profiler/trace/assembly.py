@@ -103,7 +103,9 @@ def list_uncounted(operations: Iterable[OpCost]) -> tuple[Uncounted, ...]:
 def _find_layer(
     path: str, module: nn.Module, ran: Ran, owned: Owned, calls: int, backward: int
 ) -> LayerCost:
-    """The layer, from memory where the very same operations ran there before."""
+    """The layer, from memory where the very same few operations ran there before."""
+    if len(ran) > _FEW:
+        return _make_layer(path, module, ran, owned, calls, backward)
     key = (path, type(module), owned, calls, backward, *[id(operation) for operation, _ in ran])
     known = _layers.get(key)
     if known is None or known[1] != [kind for _, kind in ran]:
@@ -114,6 +116,7 @@ def _find_layer(
     return known[0]
 
 
+_FEW = 8
 # By the operations themselves, which are held here too, so that an id is not given again.
 _layers: dict[Any, tuple[LayerCost, list[str], Ran]] = {}
 

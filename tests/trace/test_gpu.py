@@ -18,7 +18,8 @@ class Net(nn.Module):
         self.conv, self.norm = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.conv(x)) + torch.zeros(1, device="cuda")
+        output: Tensor = self.norm(self.conv(x)) + torch.zeros(1, device="cuda")
+        return output
 
 
 class Looks(Net):
