@@ -33,6 +33,7 @@ _ATOMS: frozenset[type] = frozenset(
 _HELD_NAMES = frozenset(name for name, value in vars(nn.Module()).items() if type(value) in _DICTS)
 _HELD = itemgetter(*_HELD_NAMES)
 _CONTAINERS: tuple[tuple[type, Any], ...] = ((dict, dict), (list, list), (set, set), (deque, list))
+_HOLDERS = ("types", "argparse", "collections")  # SimpleNamespace, Namespace
 _OPAQUE = (type, ModuleType, nn.Module, Tensor)
 
 
@@ -122,8 +123,15 @@ class Snapshot:
                 contents = copy(value)
                 self._contents.append((value, contents))
                 return list(contents.values()) if known is dict else contents
-        plain = not isinstance(value, _OPAQUE) and hasattr(value, "__dict__")
-        return [value.__dict__] if plain else ()
+        return [value.__dict__] if _is_plain(value) else ()
+
+
+def _is_plain(value: Any) -> bool:
+    """An object of a user's: one of Python's own (a logger) may hold what others share."""
+    if isinstance(value, _OPAQUE) or not hasattr(value, "__dict__"):
+        return False
+    home = type(value).__module__.partition(".")[0]
+    return home not in sys.stdlib_module_names or home in _HOLDERS
 
 
 def _is_row(container: Any) -> bool:
@@ -191,6 +199,7 @@ class _Loan:
             known = make(tensor, name)
             if isinstance(tensor, nn.Parameter):
                 known = nn.Parameter(known, requires_grad=tensor.requires_grad)
+                known.__dict__.update(tensor.__dict__)  # marks that a forward may read
             self.replaced[id(tensor)] = known
         return known
 

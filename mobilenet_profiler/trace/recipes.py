@@ -25,6 +25,7 @@ LIMIT = 4_096  # uses remembered: a network has hundreds; a sweep must not grow
 _PLACES = 256  # places remembered of one use
 _META = torch.device("meta")
 _RESHAPING = frozenset({"aten::resize_", "aten::resize_as_", "aten::set_"})
+_ABSOLUTE = frozenset({"aten::as_strided", "aten::as_strided_"})  # offsets into the storage
 _SCALARS = (int, float, bool, str, type(None), torch.dtype, torch.device, torch.layout)
 _INTS = {int}
 _HASHABLE = frozenset({*_SCALARS, torch.memory_format})
@@ -142,6 +143,8 @@ def _answer_several(operation: Operation, args: Any, output: Any) -> Answer | No
 def _answer_one(operation: Operation, args: Any, output: Tensor) -> Answer | None:
     if type(output) is not Tensor or not output.is_meta or output.dtype.is_complex:
         return _answer_itself(operation, args, output)
+    if operation.name in _ABSOLUTE:
+        return None
     source = _find_source(args, output)
     if source is None:
         return None if operation.mutable or operation.view else make_fresh(output)
