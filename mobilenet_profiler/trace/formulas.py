@@ -129,6 +129,36 @@ def count_bilinear(left: Shape, right: Shape, weight: Shape, *rest: Any, **optio
     return prod(left[:-1]) * weight[0] * (weight[1] * weight[2] + weight[2])
 
 
+def count_trilinear(
+    first: Shape,
+    second: Shape,
+    third: Shape,
+    expand1: Sequence[int],
+    expand2: Sequence[int],
+    expand3: Sequence[int],
+    sums: Sequence[int],
+    *rest: Any,
+    **options: Any,
+) -> int:
+    """`_trilinear`, what `bilinear` and its gradients are made of: first by second by third.
+
+    Ones are put into the shapes at the given axes; an axis that is summed is gone before
+    the second product where the third tensor does not have it.
+    """
+    shapes = [_expand(first, expand1), _expand(second, expand2), _expand(third, expand3)]
+    pair: list[int] = [max(sizes) for sizes in zip(*shapes[:2], strict=True)]
+    left = [1 if a in sums and shapes[2][a] == 1 else size for a, size in enumerate(pair)]
+    last: list[int] = [max(sizes) for sizes in zip(left, shapes[2], strict=True)]
+    return prod(pair) + prod(last)
+
+
+def _expand(shape: Shape, axes: Sequence[int]) -> list[int]:
+    sizes = list(shape)
+    for axis in axes:
+        sizes.insert(axis, 1)
+    return sizes
+
+
 def count_attention(
     query: Shape, key: Shape, value: Shape, *rest: Any, out: Any, **options: Any
 ) -> int:
@@ -228,6 +258,16 @@ def count_packed_linear(rows: Shape, weight: Shape, *rest: Any, **options: Any) 
     return prod(rows) * weight[0]
 
 
+def count_packed_time(image: Shape, weight: Shape, *rest: Any, out: Shape, **options: Any) -> int:
+    """`quantized::conv1d`, whose weight is packed with a height: (C_out, C_in / groups, 1, K)."""
+    return count_convolution(image, (*weight[:2], weight[-1]), out=out)
+
+
+def count_packed_transposed_time(image: Shape, weight: Shape, *rest: Any, **options: Any) -> int:
+    """`quantized::conv_transpose1d`: the same, (C_in, C_out / groups, 1, K)."""
+    return count_transposed_convolution(image, (*weight[:2], weight[-1]))
+
+
 def count_int4_linear(rows: Shape, *rest: Any, out: Shape, **options: Any) -> int:
     """`_weight_int4pack_mm`: (M, K) by a packed (N, K); N is in the output."""
     return prod(out) * rows[-1]
@@ -291,6 +331,7 @@ _PRODUCTS: dict[str, Formula] = {
     "addr": count_outer,
     "linalg_multi_dot": count_chain,
     "bilinear": count_bilinear,
+    "_trilinear": count_trilinear,
     "_weight_int4pack_mm": count_int4_linear,
     "_weight_int4pack_mm_for_cpu": count_int4_linear,
 }
@@ -321,6 +362,7 @@ _ATEN: dict[str, Formula] = {
     **_RECURRENT,
     **_FUSED,
 }
+_PACKED_ENDINGS = ("", "_relu", "_dynamic", "_add", "_add_relu")
 _QUANTISED: dict[str, Formula] = {
     **{
         f"quantized::{name}": count_packed_linear
@@ -331,14 +373,20 @@ _QUANTISED: dict[str, Formula] = {
         )
     },
     **{
-        f"quantized::conv{rank}d{ending}": count_convolution
+        f"quantized::conv{rank}d{ending}": count_packed_time if rank == 1 else count_convolution
         for rank in (1, 2, 3)
-        for ending in ("", "_relu", "_dynamic", "_add", "_add_relu")
+        for ending in _PACKED_ENDINGS
     },
     **{
-        f"quantized::conv_transpose{rank}d{ending}": count_transposed_convolution
+        f"quantized::conv_transpose{rank}d{ending}": (
+            count_packed_transposed_time if rank == 1 else count_transposed_convolution
+        )
         for rank in (1, 2, 3)
         for ending in ("", "_dynamic")
+    },
+    **{
+        f"quantized::quantized_{kind}_cell_dynamic": count_cell
+        for kind in ("lstm", "gru", "rnn_relu", "rnn_tanh")
     },
 }
 FORMULAS: dict[str, Formula] = {

@@ -56,7 +56,7 @@ def forget_operations() -> None:
 
 def _read_operation(func: Any) -> Operation:
     name = name_operation(func)
-    formula = find_operation_cost(name) or FORMULAS.get(name)
+    formula = find_operation_cost(name) or _find_formula(name)
     schema = getattr(func, "_schema", None)
     tags = set(getattr(func, "tags", ()))
     view = bool(getattr(func, "is_view", False)) or torch.Tag.inplace_view in tags
@@ -71,6 +71,11 @@ def _read_operation(func: Any) -> Operation:
         mutable=bool(schema and schema.is_mutable),
         looks=bool(tags & _VALUE_TAGS),
     )
+
+
+def _find_formula(name: str) -> Callable[..., int] | None:
+    """Of the operation, or of the one that `aten::addmm_` does in place."""
+    return FORMULAS.get(name) or FORMULAS.get(name.removesuffix("_"))
 
 
 def name_operation(func: Any) -> str:
@@ -121,7 +126,7 @@ def cost_operation(
 def _apply(formula: Callable[..., int], args: Any, kwargs: Any, output: Any) -> int:
     shapes = [to_shapes(value) for value in args]
     keywords = {name: to_shapes(value) for name, value in kwargs.items()}
-    return int(formula(*shapes, **keywords, out=to_shapes(output)))
+    return int(formula(*shapes, **{**keywords, "out": to_shapes(output)}))
 
 
 def to_shapes(value: Any) -> Any:

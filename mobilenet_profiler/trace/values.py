@@ -97,10 +97,11 @@ def lacks_values(error: Exception) -> bool:
 
 
 def fill_tensor(tensor: Tensor, device: torch.device) -> Tensor:
-    """Values for an input that has none: floats in [0, 1), as an image has; zeros else."""
+    """A copy of an input; where it has no values, floats in [0, 1), as an image has; zeros else."""
     if not tensor.is_meta:
-        return tensor.detach().to(device).requires_grad_(tensor.requires_grad)
-    kind = {"dtype": tensor.dtype, "device": device}
+        return tensor.detach().to(device, copy=True).requires_grad_(tensor.requires_grad)
+    filled = torch.zeros(tensor.shape, dtype=tensor.dtype, device=device)
     if tensor.dtype.is_floating_point:
-        return torch.rand(tensor.shape, **kind)  # type: ignore[call-overload, no-any-return]
-    return torch.zeros(tensor.shape, **kind)  # type: ignore[call-overload, no-any-return]
+        numbers = torch.Generator(device).manual_seed(0)  # not those of the caller
+        filled.uniform_(generator=numbers)
+    return filled.requires_grad_(tensor.requires_grad)
