@@ -19,7 +19,7 @@ _RULES: dict[str, tuple[str, ...]] = {
         *("hardswish", "hardsigmoid", "hardtanh", "hardshrink", "softshrink", "leaky_relu"),
         *("elu", "gelu", "mish", "threshold", "abs", "copysign", "heaviside", "xlogy", "gcd"),
         *("lcm", "eq", "ne", "lt", "le", "gt", "ge", "floor_divide", "rsub", "_add_relu"),
-        *("log_sigmoid", "__irshift__", "_masked_scale", "linalg_cross"),
+        *("__irshift__", "_masked_scale", "linalg_cross"),
     ),
     "normalisation": (
         *("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"),
@@ -34,7 +34,13 @@ _RULES: dict[str, tuple[str, ...]] = {
         *("softmax", "_softmax", "_safe_softmax", "_log_softmax", "log_softmax", "prelu"),
         *("glu", "dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout"),
         *("native_dropout", "_prelu_kernel", "rrelu", "rrelu_with_noise", "_masked_softmax"),
-        *("log_sigmoid_forward", "softplus", "special_softmax", "special_log_softmax"),
+        *(
+            "log_sigmoid",
+            "log_sigmoid_forward",
+            "softplus",
+            "special_softmax",
+            "special_log_softmax",
+        ),
         *("fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine"),
         *("_fake_quantize_learnable_per_tensor_affine", "_fused_dropout", "glu_jvp"),
         *("_fake_quantize_learnable_per_channel_affine", "rrelu_with_noise_functional"),
@@ -68,6 +74,7 @@ _RULES: dict[str, tuple[str, ...]] = {
         *("_ctc_loss", "margin_ranking_loss", "cosine_embedding_loss", "soft_margin_loss"),
         *(
             "_cdist_forward",
+            "_cdist",
             "isin",
             "value_selecting_reduction",
             "_aminmax",
@@ -182,9 +189,21 @@ def find_rule(name: str, pointwise: bool, view: bool) -> str | None:
 
 
 def count_elements(
-    rule: str, inputs: Sequence[Shape], outputs: Sequence[Shape], options: Mapping[str, Any]
+    name: str,
+    rule: str,
+    inputs: Sequence[Shape],
+    outputs: Sequence[Shape],
+    options: Mapping[str, Any],
 ) -> int:
-    """Element operations of a free operation; the measure of each rule is in RULES."""
+    """Element operations of a free operation; the measure of each rule is in RULES.
+
+    A bag of embeddings adds up the rows that it reads, not all of its table; a
+    distance takes every coordinate of both its points.
+    """
+    if "embedding_bag" in name and "backward" not in name:
+        return prod(inputs[1]) * inputs[0][-1]
+    if name == "aten::_cdist_forward":
+        return prod(outputs[0]) * inputs[0][-1]
     if rule == "transform":
         return _count_butterflies(inputs[0], outputs[0], options.get("dim", (-1,)))
     shapes = inputs if rule in ("pooling", "reduction") else outputs

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, get_default_dtype, nn
 
 from mobilenet_profiler.cost import OpCost, Phase
 from mobilenet_profiler.trace.operations import Operation, list_tensors, to_shapes
@@ -76,7 +76,7 @@ class RecipeBook:
 
 def make_key(func: Any, args: Any, kwargs: Any) -> Any:
     """What the result of a use depends on, or None where that is not known."""
-    parts = [func]
+    parts = [func, get_default_dtype()]
     try:
         for value in args:
             kind = type(value)

@@ -39,6 +39,7 @@ ModelLike = str | Path | ModelSpec | nn.Module
 _one_at_a_time = threading.RLock()  # modules are followed by replacing a method of their class
 
 
+@torch.inference_mode(False)
 def trace(
     model: ModelLike = "mobilenet_v1",
     inputs: Any = None,
