@@ -103,7 +103,9 @@ def list_uncounted(operations: Iterable[OpCost]) -> tuple[Uncounted, ...]:
 def _find_layer(
     path: str, module: nn.Module, ran: Ran, owned: Owned, calls: int, backward: int
 ) -> LayerCost:
-    """The layer, from memory where the very same operations ran there before."""
+    """The layer, from memory where the very same few operations ran there before."""
+    if len(ran) > _FEW:
+        return _make_layer(path, module, ran, owned, calls, backward)
     key = (path, type(module), owned, calls, backward, *[id(operation) for operation, _ in ran])
     known = _layers.get(key)
     if known is None or known[1] != [kind for _, kind in ran]:
@@ -114,6 +116,7 @@ def _find_layer(
     return known[0]
 
 
+_FEW = 8
 # By the operations themselves, which are held here too, so that an id is not given again.
 _layers: dict[Any, tuple[LayerCost, list[str], Ran]] = {}
 
@@ -133,7 +136,7 @@ def _make_layer(
         path=path,
         kind=_choose_kind(module, ran, main),
         module=type(module).__name__,
-        input_shape=first.inputs[0] if first else None,
+        input_shape=_find_input(first) if first else None,
         output_shape=_find_output(ran),
         weight_shape=_find_weight(module, main) if main else None,
         cost=_add_up(owned, ran, counted, backward),
@@ -158,6 +161,12 @@ def _add_up(owned: Owned, ran: Ran, counted: Sequence[OpCost], backward: int) ->
         elementwise=sum([operation.elementwise for operation, _ in ran]),
         backward_macs=backward,
     )
+
+
+def _find_input(operation: OpCost) -> Shape:
+    """Its first tensor that is no weight: an embedding is given its weight first."""
+    named = zip(operation.arguments, operation.inputs, strict=False)
+    return next((shape for name, shape in named if name != "weight"), operation.inputs[0])
 
 
 def _find_output(ran: Ran) -> Shape | None:

@@ -288,6 +288,8 @@ _CONVOLUTIONS = dict.fromkeys(
         *("_slow_conv2d_forward", "slow_conv3d_forward", "slow_conv_dilated2d"),
         *("slow_conv_dilated3d", "_conv_depthwise2d", "conv_depthwise3d", "thnn_conv2d"),
         *("miopen_convolution", "miopen_depthwise_convolution", "slow_conv3d"),
+        *("miopen_convolution_relu", "miopen_convolution_add_relu"),
+        "_nnpack_spatial_convolution",
         *("cudnn_convolution_relu", "cudnn_convolution_add_relu", "_mps_convolution"),
     ),
     count_convolution,
@@ -296,6 +298,7 @@ _TRANSPOSED = dict.fromkeys(
     (
         *("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
         *("slow_conv_transpose2d", "slow_conv_transpose3d", "cudnn_convolution_transpose"),
+        *("miopen_convolution_transpose", "_mps_convolution_transpose"),
     ),
     count_transposed_convolution,
 )
@@ -321,14 +324,21 @@ _ATTENTION_BACKWARD = dict.fromkeys(
 )
 _PRODUCTS: dict[str, Formula] = {
     **dict.fromkeys(
-        ("matmul", "mm", "mv", "dot", "vdot", "bmm", "_int_mm", "_scaled_mm"),
+        ("matmul", "mm", "mv", "dot", "vdot", "bmm", "_int_mm", "_scaled_mm", "_scaled_mm_v2"),
         count_matmul,
     ),
-    **dict.fromkeys(("addmm", "addmv", "baddbmm", "_addmm_activation"), count_addmm),
+    **dict.fromkeys(
+        ("addmm", "addmv", "baddbmm", "addmm_", "addmv_", "baddbmm_", "_addmm_activation"),
+        count_addmm,
+    ),
     **dict.fromkeys(("linear", "mkldnn_linear", "_weight_int8pack_mm"), count_linear),
-    **dict.fromkeys(("_grouped_mm", "_scaled_grouped_mm"), count_grouped_mm),
+    **dict.fromkeys(
+        ("_grouped_mm", "_scaled_grouped_mm", "_scaled_grouped_mm_v2"), count_grouped_mm
+    ),
     "addbmm": count_addbmm,
+    "addbmm_": count_addbmm,
     "addr": count_outer,
+    "addr_": count_outer,
     "linalg_multi_dot": count_chain,
     "bilinear": count_bilinear,
     "_trilinear": count_trilinear,

@@ -6,7 +6,7 @@ import gc
 import random
 import sys
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from operator import is_, itemgetter
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.backends import mha
+from torch.utils import _device
 
 from mobilenet_profiler.trace.modules import Structure
 
@@ -33,6 +35,7 @@ _ATOMS: frozenset[type] = frozenset(
 _HELD_NAMES = frozenset(name for name, value in vars(nn.Module()).items() if type(value) in _DICTS)
 _HELD = itemgetter(*_HELD_NAMES)
 _CONTAINERS: tuple[tuple[type, Any], ...] = ((dict, dict), (list, list), (set, set), (deque, list))
+_HOLDERS = ("types", "argparse", "collections")  # SimpleNamespace, Namespace
 _OPAQUE = (type, ModuleType, nn.Module, Tensor)
 
 
@@ -55,7 +58,7 @@ def lend_model(structure: Structure, how: How = "meta", fresh: bool = False) -> 
             loan = _Loan(how, fresh)
             for module, paths in structure.modules.values():
                 loan.replace_tensors(module, paths[0])
-            if loan.replaced:
+            if loan.replaced or how == "values":
                 for module, _ in structure.modules.values():
                     loan.replace_aliases(module)
             yield loan.owners
@@ -70,6 +73,7 @@ class Snapshot:
         self._attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._contents: list[tuple[Any, Any]] = []
         self._sizes: list[tuple[list[Any], list[int]]] = []
+        self._slots: list[tuple[Any, dict[str, Any]]] = []
         self._seen: set[int] = set()
 
     def keep_module(self, module: nn.Module, leaf: bool) -> None:
@@ -99,6 +103,9 @@ class Snapshot:
                 for container, size in zip(held, sizes, strict=True):
                     if not size:
                         container.clear()
+        for value, slots in self._slots:
+            for name, item in slots.items():
+                setattr(value, name, item)
         for container, contents in self._contents:
             if not _unchanged(container, contents):
                 container.clear()
@@ -122,8 +129,25 @@ class Snapshot:
                 contents = copy(value)
                 self._contents.append((value, contents))
                 return list(contents.values()) if known is dict else contents
-        plain = not isinstance(value, _OPAQUE) and hasattr(value, "__dict__")
-        return [value.__dict__] if plain else ()
+        return self._keep_attributes(value) if _is_plain(value) else ()
+
+    def _keep_attributes(self, value: Any) -> list[Any]:
+        names = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
+        slots = {name: getattr(value, name) for name in names if hasattr(value, name)}
+        slots.pop("__dict__", None)
+        slots.pop("__weakref__", None)
+        setting: Any = type(value).__setattr__  # a frozen class refuses
+        if slots and setting is object.__setattr__:
+            self._slots.append((value, slots))
+        return [*slots.values(), *([value.__dict__] if hasattr(value, "__dict__") else [])]
+
+
+def _is_plain(value: Any) -> bool:
+    """An object of a user's: one of Python's own (a logger) may hold what others share."""
+    if isinstance(value, _OPAQUE):
+        return False
+    home = type(value).__module__.partition(".")[0]
+    return home not in sys.stdlib_module_names or home in _HOLDERS
 
 
 def _is_row(container: Any) -> bool:
@@ -175,12 +199,23 @@ class _Loan:
                 module._buffers[name] = self._stand_in(buffer, name)
 
     def replace_aliases(self, module: nn.Module) -> None:
-        """The same for parameters that a module holds in a list of its own, as an RNN does."""
+        """The same for parameters that a module holds in a list of its own, as an RNN does.
+
+        For a pass on values also copies of the plain tensors there, which it may write to.
+        """
         for name, value in list(module.__dict__.items()):
-            if id(value) in self.replaced:
-                module.__dict__[name] = self.replaced[id(value)]
+            if isinstance(value, Tensor):
+                module.__dict__[name] = self._copy_alias(value)
             elif type(value) is list:
-                value[:] = [self.replaced.get(id(item), item) for item in value]
+                value[:] = map(self._copy_alias, value)
+            elif type(value) is dict and name not in _HELD_NAMES:
+                value.update({key: self._copy_alias(item) for key, item in value.items()})
+
+    def _copy_alias(self, value: Any) -> Any:
+        known = self.replaced.get(id(value))
+        if known is None and self.how == "values" and isinstance(value, Tensor):
+            known = self.replaced[id(value)] = value.detach().clone()
+        return value if known is None else known
 
     def _stand_in(self, tensor: Tensor, name: str) -> Tensor:
         if tensor.is_meta and self.how == "meta" and not self.fresh:
@@ -191,6 +226,7 @@ class _Loan:
             known = make(tensor, name)
             if isinstance(tensor, nn.Parameter):
                 known = nn.Parameter(known, requires_grad=tensor.requires_grad)
+                known.__dict__.update(tensor.__dict__)  # marks that a forward may read
             self.replaced[id(tensor)] = known
         return known
 
@@ -228,17 +264,35 @@ def keep_settings() -> Iterator[None]:
     The fused path of attention in eval mode is off for the while: it would hide the
     layers inside. Compiled modules run as they were written, and nothing is compiled.
     """
-    from torch.backends import mha
-
-    fast, dtype = mha.get_fastpath_enabled(), torch.get_default_dtype()
     with ExitStack() as stack:
         _keep_random(stack)
-        stack.callback(mha.set_fastpath_enabled, fast)
-        stack.callback(torch.set_default_dtype, dtype)
+        stack.callback(_restore_settings, _read_settings())
         mha.set_fastpath_enabled(False)
         if "torch._dynamo" in sys.modules:
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         yield
+
+
+def _read_settings() -> list[Any]:
+    return [read() for read, _ in _SETTINGS]
+
+
+def _restore_settings(before: list[Any]) -> None:
+    """Only what has changed: setting some of these costs more than reading them."""
+    for (read, write), value in zip(_SETTINGS, before, strict=True):
+        if read() != value:
+            write(value)
+
+
+_SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
+    (mha.get_fastpath_enabled, mha.set_fastpath_enabled),
+    (torch.get_default_dtype, torch.set_default_dtype),
+    (torch._C._get_deterministic_algorithms, torch.use_deterministic_algorithms),
+    (torch.get_num_threads, torch.set_num_threads),
+    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
+    (lambda: _device.CURRENT_DEVICE, torch.set_default_device),
+)
 
 
 def _keep_random(stack: ExitStack) -> None:

@@ -161,12 +161,16 @@ class ModuleStack:
 
 
 def find_site() -> str:
-    """`file.py:12`, where code that is neither PyTorch's nor ours called an operation."""
-    frame = sys._getframe(1)
+    """`file.py:12`, where the model's code called an operation, or PyTorch's where it has none."""
+    frame, inner = sys._getframe(1), ""
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
-        inside = name == "torch" or name.startswith(("torch.", "mobilenet_profiler."))
-        if not inside or name.startswith("mobilenet_profiler.zoo."):
-            return f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
+        if name == "mobilenet_profiler.trace.passes":
+            break
+        site = f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
+        ours = name.startswith("mobilenet_profiler.") and ".zoo." not in name
+        if not ours and name.partition(".")[0] != "torch":
+            return site
+        inner = inner or ("" if ours else site)
         frame = frame.f_back  # type: ignore[assignment]
-    return ""
+    return inner

@@ -26,6 +26,7 @@ class Operation:
 
     composite: made of other operations, and neither counted nor free as a whole.
     looks: its result depends on the values of its inputs, not on their shapes alone.
+    written: the arguments that it writes to.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Operation:
     view: bool
     mutable: bool
     looks: bool
+    written: tuple[str, ...] = ()
 
 
 _known: dict[Any, Operation] = {}
@@ -70,12 +72,24 @@ def _read_operation(func: Any) -> Operation:
         view=view,
         mutable=bool(schema and schema.is_mutable),
         looks=bool(tags & _VALUE_TAGS),
+        written=_list_written(schema) if schema else (),
     )
 
 
 def _find_formula(name: str) -> Callable[..., int] | None:
     """Of the operation, or of the one that `aten::addmm_` does in place."""
     return FORMULAS.get(name) or FORMULAS.get(name.removesuffix("_"))
+
+
+def _list_written(schema: Any) -> tuple[str, ...]:
+    arguments = schema.arguments
+    return tuple(a.name for a in arguments if a.alias_info is not None and a.alias_info.is_write)
+
+
+def find_written(operation: Operation, args: Any, kwargs: Any) -> list[Tensor]:
+    """The tensors that this use writes to."""
+    named = dict(zip(operation.arguments, args, strict=False)) | kwargs
+    return [tensor for name in operation.written for tensor in list_tensors(named.get(name))]
 
 
 def name_operation(func: Any) -> str:
@@ -118,7 +132,7 @@ def cost_operation(
         options=options,
         arguments=tuple(names),
         rule=rule,
-        elementwise=count_elements(rule, shapes, results, options) if rule else 0,
+        elementwise=count_elements(operation.name, rule, shapes, results, options) if rule else 0,
         site=site,
     )
 

@@ -15,20 +15,38 @@ Shape = tuple[int, ...]
 
 _RANKS = (1, 2, 3)
 _RULES: dict[str, tuple[str, ...]] = {
+    "elementwise": (  # pointwise, though PyTorch leaves some form of each untagged
+        *("hardswish", "hardsigmoid", "hardtanh", "hardshrink", "softshrink", "leaky_relu"),
+        *("elu", "gelu", "mish", "threshold", "abs", "copysign", "heaviside", "xlogy", "gcd"),
+        *("lcm", "eq", "ne", "lt", "le", "gt", "ge", "floor_divide", "rsub", "_add_relu"),
+        *("__irshift__", "_masked_scale", "linalg_cross"),
+    ),
     "normalisation": (
         *("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"),
         *("native_batch_norm", "native_layer_norm", "native_group_norm", "local_response_norm"),
         *("_native_batch_norm_legit", "_native_batch_norm_legit_no_training"),
         *("cudnn_batch_norm", "miopen_batch_norm", "_batch_norm_with_update", "_fused_rms_norm"),
         *("_batch_norm_no_update", "_weight_norm", "_weight_norm_interface", "renorm"),
+        *("_native_batch_norm_legit_functional", "_batch_norm_with_update_functional"),
+        *("batch_norm_elemt", "batch_norm_stats", "embedding_renorm", "quantized_batch_norm"),
     ),
     "activation": (
         *("softmax", "_softmax", "_safe_softmax", "_log_softmax", "log_softmax", "prelu"),
         *("glu", "dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout"),
         *("native_dropout", "_prelu_kernel", "rrelu", "rrelu_with_noise", "_masked_softmax"),
-        *("log_sigmoid_forward", "softplus", "special_softmax", "special_log_softmax"),
+        *(
+            "log_sigmoid",
+            "log_sigmoid_forward",
+            "softplus",
+            "special_softmax",
+            "special_log_softmax",
+        ),
         *("fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine"),
-        *("_fake_quantize_learnable_per_tensor_affine", "_fused_dropout"),
+        *("_fake_quantize_learnable_per_tensor_affine", "_fused_dropout", "glu_jvp"),
+        *("_fake_quantize_learnable_per_channel_affine", "rrelu_with_noise_functional"),
+        *("fake_quantize_per_tensor_affine_cachemask", "_thnn_fused_lstm_cell"),
+        *("fake_quantize_per_channel_affine_cachemask", "_thnn_fused_gru_cell"),
+        *("_fake_quantize_per_tensor_affine_cachemask_tensor_qparams",),
     ),
     "pooling": (
         *(f"{kind}_pool{rank}d" for kind in ("avg", "max", "lp") for rank in _RANKS),
@@ -37,7 +55,8 @@ _RULES: dict[str, tuple[str, ...]] = {
         *(f"max_unpool{rank}d" for rank in _RANKS),
         *(f"adaptive_{kind}_pool{rank}d" for kind in ("avg", "max") for rank in _RANKS),
         *(f"_adaptive_avg_pool{rank}d" for rank in (2, 3)),
-        *(f"mkldnn_max_pool{rank}d" for rank in _RANKS),
+        *(f"{kind}_max_pool{rank}d" for kind in ("mkldnn", "quantized") for rank in _RANKS),
+        "mkldnn_adaptive_avg_pool2d",
     ),
     "reduction": (
         *("mean", "nanmean", "sum", "nansum", "prod", "var", "std", "var_mean", "std_mean"),
@@ -53,7 +72,19 @@ _RULES: dict[str, tuple[str, ...]] = {
         *("nll_loss2d_forward", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"),
         *("binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div", "ctc_loss"),
         *("_ctc_loss", "margin_ranking_loss", "cosine_embedding_loss", "soft_margin_loss"),
-        *("_cdist_forward", "isin"),
+        *(
+            "_cdist_forward",
+            "_cdist",
+            "isin",
+            "value_selecting_reduction",
+            "_aminmax",
+            "_is_all_true",
+            "_is_any_true",
+            "native_norm",
+        ),
+        *("multi_margin_loss", "multilabel_margin_loss_forward", "segment_reduce", "_unique"),
+        *("unique_dim_consecutive", "_logcumsumexp", "_cummax_helper", "_cummin_helper"),
+        *("_pdist_forward", "multilabel_margin_loss", "hash_tensor", "allclose"),
     ),
     "interpolation": (
         *(f"upsample_{kind}" for kind in ("nearest1d", "nearest2d", "nearest3d", "linear1d")),
@@ -61,7 +92,8 @@ _RULES: dict[str, tuple[str, ...]] = {
         *("upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d"),
         *("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa"),
         *("grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "affine_grid_generator"),
-        *("cudnn_grid_sampler", "_grid_sampler_2d_cpu_fallback"),
+        *("cudnn_grid_sampler", "_grid_sampler_2d_cpu_fallback", "_upsample_lanczos2d_aa"),
+        "cudnn_affine_grid_generator",
     ),
     "transform": (*("_fft_r2c", "_fft_c2c", "_fft_c2r"),),
     "movement": (
@@ -90,6 +122,14 @@ _RULES: dict[str, tuple[str, ...]] = {
         *("is_same_size", "_has_compatible_shallow_copy_type", "alias_copy", "_shape_as_tensor"),
         *("q_scale", "q_zero_point", "data", "_fw_primal", "_cast_Float", "_cast_Half"),
         *("diag_embed", "diag", "constant_pad", "linalg_diagonal", "record_stream"),
+        *("select", "slice", "diagonal", "as_strided", "expand", "unfold"),  # their gradients
+        *("_unsafe_masked_index", "_chunk_cat", "_stack"),
+        *("_unsafe_masked_index_put_accumulate", "narrow_copy", "permute_copy", "select_copy"),
+        *("slice_copy", "squeeze_copy", "t_copy", "transpose_copy", "unsqueeze_copy"),
+        *("as_strided_copy", "diagonal_copy", "view_as_complex_copy", "_conj_copy"),
+        *("_neg_view_copy", "_reshape_alias_copy", "_pin_memory", "is_pinned", "is_set_to"),
+        *("to_padded_tensor", "_lazy_clone", "sym_constrain_range", "_functional_assert_scalar"),
+        *("sym_constrain_range_for_size", "_functional_sym_constrain_range", "_print"),
     ),
     "creation": (
         *("empty", "empty_strided", "empty_permuted", "zeros", "ones", "full", "arange", "eye"),
@@ -149,9 +189,21 @@ def find_rule(name: str, pointwise: bool, view: bool) -> str | None:
 
 
 def count_elements(
-    rule: str, inputs: Sequence[Shape], outputs: Sequence[Shape], options: Mapping[str, Any]
+    name: str,
+    rule: str,
+    inputs: Sequence[Shape],
+    outputs: Sequence[Shape],
+    options: Mapping[str, Any],
 ) -> int:
-    """Element operations of a free operation; the measure of each rule is in RULES."""
+    """Element operations of a free operation; the measure of each rule is in RULES.
+
+    A bag of embeddings adds up the rows that it reads, not all of its table; a
+    distance takes every coordinate of both its points.
+    """
+    if "embedding_bag" in name and "backward" not in name:
+        return prod(inputs[1]) * inputs[0][-1]
+    if name == "aten::_cdist_forward":
+        return prod(outputs[0]) * inputs[0][-1]
     if rule == "transform":
         return _count_butterflies(inputs[0], outputs[0], options.get("dim", (-1,)))
     shapes = inputs if rule in ("pooling", "reduction") else outputs

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, get_default_dtype, nn
 
 from mobilenet_profiler.cost import OpCost, Phase
-from mobilenet_profiler.trace.operations import Operation, list_tensors
-from mobilenet_profiler.trace.shapes import SHAPE_RULES, contiguous_strides
+from mobilenet_profiler.trace.operations import Operation, list_tensors, to_shapes
+from mobilenet_profiler.trace.shapes import LENIENT_RULES, SHAPE_RULES, contiguous_strides
 
 Answer = Callable[[Any], Any]
 
@@ -25,6 +25,7 @@ LIMIT = 4_096  # uses remembered: a network has hundreds; a sweep must not grow
 _PLACES = 256  # places remembered of one use
 _META = torch.device("meta")
 _RESHAPING = frozenset({"aten::resize_", "aten::resize_as_", "aten::set_"})
+_ABSOLUTE = frozenset({"aten::as_strided", "aten::as_strided_"})  # offsets into the storage
 _SCALARS = (int, float, bool, str, type(None), torch.dtype, torch.device, torch.layout)
 _INTS = {int}
 _HASHABLE = frozenset({*_SCALARS, torch.memory_format})
@@ -75,7 +76,7 @@ class RecipeBook:
 
 def make_key(func: Any, args: Any, kwargs: Any) -> Any:
     """What the result of a use depends on, or None where that is not known."""
-    parts = [func]
+    parts = [func, get_default_dtype()]
     try:
         for value in args:
             kind = type(value)
@@ -142,6 +143,8 @@ def _answer_several(operation: Operation, args: Any, output: Any) -> Answer | No
 def _answer_one(operation: Operation, args: Any, output: Tensor) -> Answer | None:
     if type(output) is not Tensor or not output.is_meta or output.dtype.is_complex:
         return _answer_itself(operation, args, output)
+    if operation.name in _ABSOLUTE:
+        return None
     source = _find_source(args, output)
     if source is None:
         return None if operation.mutable or operation.view else make_fresh(output)
@@ -210,6 +213,13 @@ def _overlap(outputs: tuple[Tensor, ...]) -> bool:
 def is_plain(value: Any) -> bool:
     """Whether this is a float tensor on meta, of no class of its own."""
     return type(value) is Tensor and value.is_meta and value.dtype.is_floating_point
+
+
+def infer_leniently(operation: Operation, args: Any) -> Tensor | None:
+    """A result whose shape is plain where PyTorch's own shape function refuses."""
+    rule = LENIENT_RULES.get(operation.name)
+    shape = rule(*to_shapes(args)) if rule else None
+    return torch.empty(shape, dtype=args[0].dtype, device=_META) if shape else None
 
 
 def infer(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any, torch.dtype] | None:

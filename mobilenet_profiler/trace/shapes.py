@@ -109,6 +109,14 @@ def infer_layer_norm(
     return rows if axes and fits else None
 
 
+def infer_grouped_mm(left: Shape, right: Shape, *rest: Any, **options: Any) -> Shape | None:
+    """(M, N) of rows (M, K) by the matrices of their groups (G, K, N); else left to PyTorch."""
+    fits = len(left) == 2 and len(right) == 3 and left[1] == right[1]
+    return (left[0], right[2]) if fits else None
+
+
+# Where PyTorch's shape function knows fewer dtypes than its kernels.
+LENIENT_RULES: dict[str, Callable[..., Shape | None]] = {"aten::_grouped_mm": infer_grouped_mm}
 # In place on a float tensor and nothing else: the tensor itself is the answer.
 IN_PLACE = frozenset(
     f"aten::{name}_"

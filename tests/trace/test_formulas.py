@@ -41,6 +41,54 @@ class Products(nn.Module):
         return c.sum() + e.sum() + f.sum() + torch.mv(a[0, 0], b[0, :, 0]).sum()
 
 
+class InPlace(nn.Module):
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        square = torch.zeros(2, 5, 5, device=a.device)
+        square.baddbmm_(a, b)
+        square[0].addmm_(a[0], b[0])
+        square[0].addbmm_(a, b)
+        square[0, 0].addmv_(a[0], b[0, :, 0])
+        return square[0].addr_(a[0, :, 0], b[0, 0])
+
+
+def test_matrix_products_count_in_place_too() -> None:
+    trace = mp.trace(InPlace(), [(2, 5, 6), (2, 6, 5)])
+    baddbmm, addmm, addbmm, addmv, addr = 2 * 5 * 6 * 5, 5 * 6 * 5, 2 * 5 * 6 * 5, 5 * 6, 5 * 5
+    assert trace.total.macs == baddbmm + addmm + addbmm + addmv + addr
+    assert not trace.uncounted
+
+
+ACTIVATIONS = [
+    *(nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.CELU),
+    *(nn.SELU, nn.SiLU, nn.Mish, nn.GELU, nn.Softplus, nn.Softshrink, nn.Hardshrink),
+    *(nn.LogSigmoid, nn.Sigmoid, nn.Tanh, nn.PReLU),
+]
+
+
+@pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
+@pytest.mark.parametrize("kind", ACTIVATIONS)
+def test_an_activation_is_free_both_ways_and_one_operation_an_element(
+    kind: type[nn.Module], backward: bool
+) -> None:
+    module = nn.Sequential(nn.Linear(6, 6), kind())
+    trace = mp.trace(module, (2, 6), backward=backward)
+    assert not trace.uncounted
+    assert trace.total.macs == 2 * 6 * 6
+    assert trace.total.elementwise == 2 * 6
+
+
+class Comparisons(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.nn.functional.hardswish(x.clone(), inplace=True).floor_divide(2)
+        return y.abs_().eq_(1).gt_(0).copysign_(x).mul_(1 - x)
+
+
+def test_pointwise_work_is_free_in_place_too() -> None:
+    trace = mp.trace(Comparisons(), (3, 4))
+    assert not trace.uncounted
+    assert trace.total.elementwise == 8 * 12
+
+
 def test_matrix_products_broadcast() -> None:
     trace = mp.trace(Products(), [(2, 3, 4, 6), (3, 6, 5)])
     matmul, bmm, addmm, mv = 2 * 3 * 4 * 6 * 5, 2 * 4 * 6 * 5, 4 * 6 * 5, 4 * 6

@@ -170,7 +170,6 @@ def test_an_embedding_bag_multiplies_nothing(mode: str) -> None:
     assert (trace.total.macs, trace.uncounted) == (0, ())
 
 
-@pytest.mark.xfail(strict=True, reason="the rule counts the table, of which a bag reads six rows")
 def test_an_embedding_bag_adds_up_the_rows_it_reads() -> None:
     assert count(nn.EmbeddingBag(10, 4), TABLE).total.elementwise == 2 * 3 * 4
 
@@ -202,7 +201,6 @@ UNTAGGED = [
 ]
 
 
-@pytest.mark.xfail(strict=True, reason="no rule names them, and PyTorch does not tag them")
 @pytest.mark.parametrize("module", UNTAGGED, ids=["hardswish", "floor_divide", "cross"])
 def test_pointwise_work_without_a_tag(module: nn.Module) -> None:
     trace = count(module, (2, 4, 6, 3))
@@ -237,7 +235,6 @@ UNRULED: list[Any] = [
 ]
 
 
-@pytest.mark.xfail(strict=True, reason="no rule names the gradient of each")
 @pytest.mark.parametrize("module", UNRULED, ids=lambda module: str(module)[:24])
 def test_the_gradient_of_free_work_is_free_without_a_tag(module: nn.Module) -> None:
     given = torch.empty(IMAGE, requires_grad=True)

@@ -237,7 +237,6 @@ def test_a_network_both_ways(
     assert traces[1] == traces[2]
 
 
-@pytest.mark.xfail(strict=True, reason="the offset is remembered relative to that of the argument")
 def test_a_view_at_a_given_offset_of_views_at_different_offsets() -> None:
     def look(x: Tensor) -> list[Any]:
         views = [x[:4].as_strided((2,), (1,), 3), x[4:].as_strided((2,), (1,), 3)]
@@ -248,7 +247,6 @@ def test_a_view_at_a_given_offset_of_views_at_different_offsets() -> None:
     assert seen == [[3, 3]]
 
 
-@pytest.mark.xfail(strict=True, reason="the default dtype is no part of the key")
 def test_another_default_dtype_makes_other_tensors() -> None:
     def make(x: Tensor) -> tuple[torch.dtype, torch.dtype]:
         return torch.zeros(3, device=x.device).dtype, (x.int() / 2).dtype
@@ -269,7 +267,6 @@ def multiply_constant(x: Tensor) -> Tensor:
     return torch.mm(torch.ones(3, 4), x, out=made)
 
 
-@pytest.mark.xfail(strict=True, reason="the first argument is taken for what is written to")
 def test_a_product_of_a_constant_written_into_a_given_tensor() -> None:
     trace = mp.trace(Calling(multiply_constant), torch.empty(4, 5, device="meta"))
     (operation,) = [operation for operation in trace.ops if operation.macs]
