@@ -327,18 +327,13 @@ _PRODUCTS: dict[str, Formula] = {
         ("matmul", "mm", "mv", "dot", "vdot", "bmm", "_int_mm", "_scaled_mm", "_scaled_mm_v2"),
         count_matmul,
     ),
-    **dict.fromkeys(
-        ("addmm", "addmv", "baddbmm", "addmm_", "addmv_", "baddbmm_", "_addmm_activation"),
-        count_addmm,
-    ),
+    **dict.fromkeys(("addmm", "addmv", "baddbmm", "_addmm_activation"), count_addmm),
     **dict.fromkeys(("linear", "mkldnn_linear", "_weight_int8pack_mm"), count_linear),
     **dict.fromkeys(
         ("_grouped_mm", "_scaled_grouped_mm", "_scaled_grouped_mm_v2"), count_grouped_mm
     ),
     "addbmm": count_addbmm,
-    "addbmm_": count_addbmm,
     "addr": count_outer,
-    "addr_": count_outer,
     "linalg_multi_dot": count_chain,
     "bilinear": count_bilinear,
     "_trilinear": count_trilinear,
