@@ -17,6 +17,7 @@ from mobilenet_profiler.trace.policy import count_elements, find_rule
 from mobilenet_profiler.trace.registry import find_operation_cost
 
 _PLAIN = (int, float, bool, str, torch.dtype, torch.layout, torch.device, torch.memory_format)
+_STATISTICS = frozenset({"running_mean", "running_var"})  # written to; no schema says so
 _VALUE_TAGS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 
 
@@ -83,7 +84,12 @@ def _find_formula(name: str) -> Callable[..., int] | None:
 
 def _list_written(schema: Any) -> tuple[str, ...]:
     arguments = schema.arguments
-    return tuple(a.name for a in arguments if a.alias_info is not None and a.alias_info.is_write)
+    return tuple(
+        argument.name
+        for argument in arguments
+        if argument.name in _STATISTICS
+        or (argument.alias_info is not None and argument.alias_info.is_write)
+    )
 
 
 def find_written(operation: Operation, args: Any, kwargs: Any) -> list[Tensor]:

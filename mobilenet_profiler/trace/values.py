@@ -13,9 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mobilenet_profiler.trace.operations import Operation, list_tensors
+from mobilenet_profiler.trace.operations import Operation, find_written, list_tensors
 
-_STATISTICS = frozenset({"running_mean", "running_var"})  # written to; no schema says so
 _WITHOUT_VALUES = ("meta tensor", "meta device", "data-dependent", "unallocated storage")
 
 
@@ -46,8 +45,8 @@ class Constants:
 
     def compute(self, func: Any, operation: Operation, args: Any, kwargs: Any) -> Any:
         """The result of work on constants; what it writes to is kept first."""
-        if operation.mutable or not _STATISTICS.isdisjoint(operation.arguments):
-            self._keep(_list_written(func, args, kwargs))
+        if operation.written:
+            self._keep(find_written(operation, args, kwargs))
         output = func(*args, **kwargs)
         for tensor in list_tensors(output):
             if not operation.view and not operation.mutable and not self._is_input(tensor, args):
@@ -94,22 +93,6 @@ def _layout(tensor: Tensor) -> Any:
     if tensor.layout is not torch.strided:
         return id(tensor)
     return _storage(tensor), tensor.storage_offset(), tuple(tensor.shape), tensor.stride()
-
-
-def _list_written(func: Any, args: Any, kwargs: Any) -> list[Tensor]:
-    """The tensors that an operation writes to, by its schema or as batch norm does."""
-    given = {**dict(zip(_list_names(func), args, strict=False)), **kwargs}
-    written = [
-        argument.name
-        for argument in func._schema.arguments
-        if argument.name in _STATISTICS
-        or (argument.alias_info is not None and argument.alias_info.is_write)
-    ]
-    return [tensor for name in written for tensor in list_tensors(given.get(name))]
-
-
-def _list_names(func: Any) -> list[str]:
-    return [argument.name for argument in func._schema.arguments]
 
 
 def to_meta(value: Any) -> Any:
