@@ -15,6 +15,9 @@ from torch import Tensor
 
 from mobilenet_profiler.trace.operations import Operation, list_tensors
 
+_STATISTICS = frozenset({"running_mean", "running_var"})  # written to; no schema says so
+_WITHOUT_VALUES = ("meta tensor", "meta device", "data-dependent", "unallocated storage")
+
 
 class ValuesNeeded(BaseException):
     """The forward pass looks at values that meta tensors do not have.
@@ -29,7 +32,8 @@ class Constants:
     def __init__(self) -> None:
         self._own: dict[int, Tensor] = {}
         self._lost: dict[int, Tensor] = {}
-        self._kept: list[tuple[Tensor, Tensor]] = []
+        self._kept: dict[int, tuple[Tensor, Tensor]] = {}
+        self._values: dict[Any, tuple[Tensor, Tensor]] = {}
 
     def hold(self, args: Any, kwargs: Any) -> bool:
         """Whether this use can be done on values: every tensor has them, on the CPU."""
@@ -42,8 +46,8 @@ class Constants:
 
     def compute(self, func: Any, operation: Operation, args: Any, kwargs: Any) -> Any:
         """The result of work on constants; what it writes to is kept first."""
-        if operation.mutable:
-            self._keep(args)
+        if operation.mutable or not _STATISTICS.isdisjoint(operation.arguments):
+            self._keep(_list_written(func, args, kwargs))
         output = func(*args, **kwargs)
         for tensor in list_tensors(output):
             if not operation.view and not operation.mutable and not self._is_input(tensor, args):
@@ -55,16 +59,23 @@ class Constants:
         self._lost[_storage(tensor)] = tensor
 
     def restore(self) -> None:
-        """Give the user's tensors their values back."""
-        for tensor, values in reversed(self._kept):
-            with torch.inference_mode(tensor.is_inference()), torch.no_grad():
-                tensor.copy_(values)
+        """Give the user's tensors their values and their shapes back."""
+        for whole, values in reversed(self._values.values()):
+            with torch.inference_mode(whole.is_inference()), torch.no_grad():
+                whole.copy_(values)
+        for tensor, whole in self._kept.values():
+            if _layout(tensor) != _layout(whole):
+                with torch.inference_mode(tensor.is_inference()), torch.no_grad():
+                    tensor.set_(whole)  # type: ignore[call-overload]
 
-    def _keep(self, args: Any) -> None:
-        for tensor in list_tensors(args[:1]):
-            if _storage(tensor) not in self._own:
-                whole = tensor.detach()
-                self._kept.append((whole, whole.clone()))
+    def _keep(self, tensors: list[Tensor]) -> None:
+        for tensor in tensors:
+            if id(tensor) in self._kept or _storage(tensor) in self._own:
+                continue
+            whole = tensor.detach() if tensor.layout is torch.strided else tensor
+            self._kept[id(tensor)] = (tensor, whole)
+            if _layout(whole) not in self._values:
+                self._values[_layout(whole)] = (whole, whole.clone())
 
     def _is_input(self, tensor: Tensor, args: Any) -> bool:
         storage = _storage(tensor)
@@ -76,6 +87,29 @@ def _storage(tensor: Tensor) -> int:
         return int(tensor.untyped_storage()._cdata)
     except (RuntimeError, NotImplementedError):  # sparse tensors have none
         return id(tensor)
+
+
+def _layout(tensor: Tensor) -> Any:
+    """The memory that a tensor looks at, and how."""
+    if tensor.layout is not torch.strided:
+        return id(tensor)
+    return _storage(tensor), tensor.storage_offset(), tuple(tensor.shape), tensor.stride()
+
+
+def _list_written(func: Any, args: Any, kwargs: Any) -> list[Tensor]:
+    """The tensors that an operation writes to, by its schema or as batch norm does."""
+    given = {**dict(zip(_list_names(func), args, strict=False)), **kwargs}
+    written = [
+        argument.name
+        for argument in func._schema.arguments
+        if argument.name in _STATISTICS
+        or (argument.alias_info is not None and argument.alias_info.is_write)
+    ]
+    return [tensor for name in written for tensor in list_tensors(given.get(name))]
+
+
+def _list_names(func: Any) -> list[str]:
+    return [argument.name for argument in func._schema.arguments]
 
 
 def to_meta(value: Any) -> Any:
@@ -92,8 +126,7 @@ def to_meta(value: Any) -> Any:
 def lacks_values(error: Exception) -> bool:
     """Whether PyTorch says that a meta tensor cannot do this, rather than that it is wrong."""
     text = str(error).lower()
-    missing = isinstance(error, NotImplementedError)
-    return missing or any(word in text for word in ("meta tensor", "meta device", "data-dependent"))
+    return isinstance(error, NotImplementedError) or any(word in text for word in _WITHOUT_VALUES)
 
 
 def fill_tensor(tensor: Tensor, device: torch.device) -> Tensor:

@@ -395,3 +395,51 @@ def test_unknown_work_has_a_name_a_path_a_site_a_count_and_shapes() -> None:
     assert item.inputs == ((4, 4),)
     line = inner.function.__code__.co_firstlineno
     assert item.site == f"test_attribution.py:{line}"
+
+
+def apply_head(layer: nn.Module, x: Tensor) -> Any:
+    """A function of no module's own."""
+    return layer(x) @ torch.zeros(4, 4, device=x.device)
+
+
+class WithHelper(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = linear()
+
+    def forward(self, x: Tensor) -> Any:
+        return apply_head(self.layer, x)
+
+
+def test_a_function_that_is_given_a_module_works_for_the_running_one() -> None:
+    assert trace(nn.Sequential(WithHelper())) == {"0.layer": ONE, "0": ONE}
+
+
+def test_a_forward_of_the_instances_own() -> None:
+    model = nn.Sequential(linear(), linear())
+    weight = torch.zeros(4, 4)
+    model[0].forward = lambda x: x @ weight @ weight
+    kept = model[0].forward
+    assert trace(model) == {"0": 2 * ONE, "1": ONE}
+    assert model[0].forward is kept
+
+
+def test_a_patched_call_of_all_modules_runs_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    original, seen = nn.Module.__call__, []
+
+    def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        seen.append(type(self).__name__)
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(nn.Module, "__call__", call)
+    assert trace(nn.Sequential(linear(), nn.ReLU())) == {"0": ONE}
+    assert nn.Module.__call__ is call
+    assert seen == ["Sequential", "Linear", "ReLU"]
+
+
+def test_a_trace_inside_a_forward_leaves_the_outer_one() -> None:
+    def run(layer: nn.Module, x: Tensor) -> Any:
+        assert mp.trace(nn.Linear(4, 5), (2, 4)).total.macs == 2 * 20
+        return layer(x)
+
+    assert trace(Calling(run, linear())) == {"parts.0": ONE}

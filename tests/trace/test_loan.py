@@ -1,13 +1,15 @@
 """Whatever a forward does to its model, to containers and to PyTorch is undone."""
 
+import copy
 import gc
 import random
 import threading
-from collections import OrderedDict, defaultdict, deque
+from collections import Counter, OrderedDict, UserDict, defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 import numpy as np
 import pytest
@@ -168,20 +170,128 @@ class Accumulating(nn.Module):
         return x * x.sum().item()
 
 
-class Stepping(nn.Module):
-    def __init__(self) -> None:
+class Owner(nn.Module):
+    """Has something and does something to it."""
+
+    def __init__(self, thing: Any, change: Callable[[Any], Any]) -> None:
         super().__init__()
-        self.slotted = Slotted()
+        self.thing, self.change = thing, change
+        self.linear = nn.Linear(4, 4)
 
-    def forward(self, x: Tensor) -> Tensor:
-        self.slotted.steps += 1
-        return x * 2
+    def forward(self, x: Tensor) -> Any:
+        self.change(self)
+        return self.linear(x)
 
 
-def test_an_object_with_slots_is_as_it_was() -> None:
-    model = Stepping()
+class Pair(NamedTuple):
+    items: list[int]
+
+
+def step(model: Owner) -> None:
+    model.thing.steps += 1
+
+
+def add_up(model: Owner) -> None:
+    model.thing += 1
+
+
+# A thing, what a forward does to it, what must be as it was.
+Owned = tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any], Any]]
+KEPT_THINGS: dict[str, Owned] = {
+    "UserDict": (UserDict, lambda m: m.thing.update(a=1), lambda m: dict(m.thing)),
+    "Counter": (Counter, lambda m: m.thing.update("ab"), lambda m: dict(m.thing)),
+    "weak values": (
+        WeakValueDictionary,
+        lambda m: m.thing.update(a=m.linear),
+        lambda m: list(m.thing),
+    ),
+    "layer": (int, lambda m: setattr(m, "linear", nn.Linear(4, 4)), lambda m: id(m.linear)),
+    "parameter": (
+        int,
+        lambda m: setattr(m.linear, "weight", nn.Parameter(torch.zeros(4, 4))),
+        lambda m: id(m.linear.weight),
+    ),
+    "values": (
+        int,
+        lambda m: nn.init.zeros_(m.linear.weight),
+        lambda m: m.linear.weight.tolist(),
+    ),
+    "data": (int, lambda m: m.linear.weight.data.zero_(), lambda m: m.linear.weight.tolist()),
+    "dtype": (int, lambda m: m.linear.double().float(), lambda m: m.linear.weight.tolist()),
+    "device": (int, lambda m: m.linear.to("meta"), lambda m: m.linear.weight.tolist()),
+    "copy": (int, lambda m: copy.deepcopy(m.linear), lambda m: sorted(vars(m.linear))),
+    "unregistered layer": (
+        lambda: [nn.BatchNorm1d(4)],
+        lambda m: m.thing[0](torch.ones(2, 4)),
+        lambda m: m.thing[0].state_dict()["running_mean"].tolist(),
+    ),
+    "unregistered parameter": (
+        lambda: [nn.Parameter(torch.ones(2))],
+        lambda m: m.thing[0].data.zero_(),
+        lambda m: m.thing[0].tolist(),
+    ),
+}
+LOST_THINGS: dict[str, Owned] = {
+    "slots": (Slotted, step, lambda m: m.thing.steps),
+    "named tuple": (
+        lambda: Pair([]),
+        lambda m: m.thing.items.append(1),
+        lambda m: list(m.thing.items),
+    ),
+    "numpy array": (lambda: np.zeros(2), add_up, lambda m: m.thing.tolist()),
+    "bytearray": (bytearray, lambda m: m.thing.extend(b"a"), lambda m: bytes(m.thing)),
+    "torch generator": (
+        torch.Generator,
+        lambda m: torch.rand(3, generator=m.thing),
+        lambda m: m.thing.get_state().tolist(),
+    ),
+    "python generator": (
+        random.Random,
+        lambda m: m.thing.random(),
+        lambda m: m.thing.getstate(),
+    ),
+    "numpy generator": (
+        np.random.default_rng,
+        lambda m: m.thing.random(),
+        lambda m: repr(m.thing.bit_generator.state),
+    ),
+}
+
+
+def check_owned(make: Callable[[], Any], change: Callable[[Any], Any], read: Any) -> None:
+    model = Owner(make(), change)
+    thing, before = model.thing, read(model)
     mp.trace(model, (2, 4))
-    assert model.slotted.steps == 0
+    assert model.thing is thing
+    assert read(model) == before
+
+
+@pytest.mark.parametrize(("make", "change", "read"), KEPT_THINGS.values(), ids=KEPT_THINGS)
+def test_what_a_model_has_is_as_it_was(make: Any, change: Any, read: Any) -> None:
+    check_owned(make, change, read)
+
+
+@pytest.mark.parametrize(("make", "change", "read"), LOST_THINGS.values(), ids=LOST_THINGS)
+def test_what_else_a_model_has_is_as_it_was(make: Any, change: Any, read: Any) -> None:
+    check_owned(make, change, read)
+
+
+def test_attributes_of_parameters_are_read() -> None:
+    model = Owner(None, lambda m: m.linear.weight.scale.append(1))
+    weight: Any = model.linear.weight
+    weight.scale = []
+    mp.trace(model, (2, 4))
+    assert weight.scale == []
+
+
+def test_data_of_a_parameter_that_a_forward_replaces() -> None:
+    def replace(model: Owner) -> None:
+        model.linear.weight.data = torch.zeros(4, 4, device=model.linear.weight.device)
+
+    model = Owner(None, replace)
+    before = model.linear.weight.detach().clone()
+    mp.trace(model, (2, 4))
+    assert torch.equal(model.linear.weight, before)
 
 
 def test_a_plain_tensor_written_to_in_a_pass_on_real_tensors() -> None:
@@ -438,7 +548,7 @@ def make_counting_backend() -> tuple[Callable[..., Any], list[int]]:
     return backend, compiled
 
 
-class Pair(nn.Module):
+class Two(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.first: Any = nn.Linear(4, 5)
@@ -452,7 +562,7 @@ class Pair(nn.Module):
 @pytest.mark.parametrize("style", ["wrapped", "in place", "inner"])
 def test_a_compiled_model_is_not_compiled_again(style: str) -> None:
     backend, compiled = make_counting_backend()
-    model = Pair()
+    model = Two()
     subject: Any = model
     if style == "wrapped":
         subject = torch.compile(model, backend=backend)
