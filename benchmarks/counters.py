@@ -12,6 +12,7 @@ import io
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,19 +25,20 @@ Count = tuple[float, int | None]  # MACs and params; None where a tool does not 
 
 @dataclass(frozen=True)
 class Tool:
-    """A counter by name; package: what has to be installed for it."""
+    """A counter by name; package: what has to be installed for it; device: where it runs."""
 
     name: str
     package: str
-    count: Callable[[Published], Count]
+    count: Callable[[Published, str], Count]
+    device: str = "meta"
 
     @property
     def installed(self) -> bool:
         return importlib.util.find_spec(self.package) is not None
 
 
-def count_ours(entry: Published) -> Count:
-    """This package, from the source of the network."""
+def count_ours(entry: Published, device: str) -> Count:
+    """This package, from the source of the network; it needs no device."""
     spec = entry.make_spec()
     total = mp.trace(spec.model, entry.shape, arguments=dict(spec.options)).total
     return total.macs, total.params
@@ -52,32 +54,35 @@ def count_flop_counter(entry: Published, device: str) -> Count:
     return counter.get_total_flops() / 2, None
 
 
-def count_fvcore(entry: Published) -> Count:
+def count_fvcore(entry: Published, device: str) -> Count:
     """fvcore, whose flop is a multiply-accumulate."""
     from fvcore.nn import FlopCountAnalysis, parameter_count
 
-    network = build_network(entry, "cpu")
-    analysis = FlopCountAnalysis(network, torch.zeros(entry.shape))
+    network = build_network(entry, device)
+    analysis = FlopCountAnalysis(network, torch.zeros(entry.shape, device=device))
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     return analysis.total(), parameter_count(network)[""]
 
 
-def count_thop(entry: Published) -> Count:
+def count_thop(entry: Published, device: str) -> Count:
     """thop."""
     import thop
 
-    network = build_network(entry, "cpu")
-    macs, params = thop.profile(network, inputs=(torch.zeros(entry.shape),), verbose=False)
+    network = build_network(entry, device)
+    macs, params = thop.profile(
+        network, inputs=(torch.zeros(entry.shape, device=device),), verbose=False
+    )
     return macs, int(params)
 
 
-def count_ptflops(entry: Published, backend: str) -> Count:
+def count_ptflops(entry: Published, device: str, backend: str) -> Count:
     """ptflops; it catches what a network raises and returns nothing then."""
     from ptflops import get_model_complexity_info
 
     macs, params = get_model_complexity_info(
-        build_network(entry, "cpu"),
+        build_network(entry, device),
         entry.shape[1:],
+        input_constructor=lambda shape: torch.zeros(1, *shape, device=device),
         as_strings=False,
         print_per_layer_stat=False,
         verbose=False,
@@ -88,20 +93,22 @@ def count_ptflops(entry: Published, backend: str) -> Count:
     return macs, params
 
 
-def count_torchinfo(entry: Published) -> Count:
+def count_torchinfo(entry: Published, device: str) -> Count:
     """torchinfo."""
     from torchinfo import summary
 
-    found = summary(build_network(entry, "cpu"), input_data=torch.zeros(entry.shape), verbose=0)
+    found = summary(
+        build_network(entry, device), input_data=torch.zeros(entry.shape, device=device), verbose=0
+    )
     return found.total_mult_adds, found.total_params
 
 
-def count_calflops(entry: Published) -> Count:
+def count_calflops(entry: Published, device: str) -> Count:
     """calflops."""
     from calflops import calculate_flops
 
     _, macs, params = calculate_flops(
-        build_network(entry, "cpu"),
+        build_network(entry, device),
         input_shape=entry.shape,
         output_as_string=False,
         print_results=False,
@@ -110,13 +117,13 @@ def count_calflops(entry: Published) -> Count:
     return macs, params
 
 
-def count_deepspeed(entry: Published) -> Count:
+def count_deepspeed(entry: Published, device: str) -> Count:
     """DeepSpeed's profiler."""
     from deepspeed.profiling.flops_profiler import get_model_profile
 
     _, macs, params = get_model_profile(
-        build_network(entry, "cpu"),
-        args=[torch.zeros(entry.shape)],
+        build_network(entry, device),
+        args=[torch.zeros(entry.shape, device=device)],
         print_profile=False,
         detailed=False,
         as_string=False,
@@ -124,18 +131,20 @@ def count_deepspeed(entry: Published) -> Count:
     return macs, params
 
 
+# On meta where that gives the tool's own number, on the CPU where it does not: PyTorch
+# answers with Python functions there, which call what several tools have patched.
 OURS = "mobilenet-profiler"
 TOOLS = (
     Tool(OURS, "mobilenet_profiler", count_ours),
-    Tool("flop_counter (meta)", "torch", lambda entry: count_flop_counter(entry, "meta")),
-    Tool("flop_counter (CPU)", "torch", lambda entry: count_flop_counter(entry, "cpu")),
-    Tool("fvcore", "fvcore", count_fvcore),
+    Tool("flop_counter (meta)", "torch", count_flop_counter),
+    Tool("flop_counter (CPU)", "torch", count_flop_counter, "cpu"),
+    Tool("fvcore", "fvcore", count_fvcore, "cpu"),
     Tool("thop", "thop", count_thop),
-    Tool("ptflops (pytorch)", "ptflops", lambda entry: count_ptflops(entry, "pytorch")),
-    Tool("ptflops (aten)", "ptflops", lambda entry: count_ptflops(entry, "aten")),
+    Tool("ptflops (pytorch)", "ptflops", partial(count_ptflops, backend="pytorch"), "cpu"),
+    Tool("ptflops (aten)", "ptflops", partial(count_ptflops, backend="aten"), "cpu"),
     Tool("torchinfo", "torchinfo", count_torchinfo),
-    Tool("calflops", "calflops", count_calflops),
-    Tool("deepspeed", "deepspeed", count_deepspeed),
+    Tool("calflops", "calflops", count_calflops, "cpu"),
+    Tool("deepspeed", "deepspeed", count_deepspeed, "cpu"),
 )
 
 

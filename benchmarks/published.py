@@ -6,7 +6,7 @@ and `num_params`); the weights themselves are never loaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
@@ -37,6 +37,11 @@ class Published:
     @property
     def name(self) -> str:
         return f"{self.model} {self.weights}"
+
+    @property
+    def network(self) -> Hashable:
+        """The same for weights of one network at one size."""
+        return self.model, self.shape, self.params
 
     def agrees(self, macs: float | None) -> bool:
         """Whether a count is within one unit of the last decimal that is printed."""
@@ -83,11 +88,12 @@ def build_network(entry: Published, device: str) -> nn.Module:
     Zeros cost a kernel no more than other numbers and need no initialisation.
     """
     network = build_model(entry.make_spec())
-    if device != "meta":
-        network.to_empty(device=device)
-        with torch.no_grad():
-            for tensor in (*network.parameters(), *network.buffers()):
-                tensor.zero_()
+    if device == "meta":
+        return network.to("meta")
+    network.to_empty(device=device)
+    with torch.no_grad():
+        for tensor in (*network.parameters(), *network.buffers()):
+            tensor.zero_()
     return network
 
 

@@ -22,9 +22,13 @@ from functools import partial
 from multiprocessing import get_context
 from typing import Any
 
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
 import mobilenet_profiler as mp
 from benchmarks.counters import silence
-from mobilenet_profiler.trace.cross_check import count_with_flop_counter
+from mobilenet_profiler.trace.build import build_model
+from mobilenet_profiler.trace.inputs import make_inputs
 from tests.torchvision_stub import define_operators
 
 
@@ -62,10 +66,18 @@ def trace_architecture(name: str, beside: bool) -> Row:
 
 
 def count_beside(name: str) -> int | str:
-    """PyTorch's counter on the same meta model, or how it fails."""
+    """PyTorch's counter on the same meta model, or how it fails.
+
+    Parameters are frozen: it cannot follow one that is passed from module to module.
+    """
+    spec = mp.make_spec(f"timm/{name}")
     try:
         with silence():
-            return count_with_flop_counter(mp.make_spec(f"timm/{name}"))
+            model = build_model(spec).requires_grad_(False)
+            inputs = make_inputs(model, spec).without_values()
+            with torch.no_grad(), FlopCounterMode(display=False) as counter:
+                model(*inputs.args, **inputs.kwargs)
+        return int(counter.get_total_flops()) // 2
     except Exception as error:
         return f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
 

@@ -4,8 +4,8 @@
     python -m benchmarks.torchvision_models --tools fvcore thop --models 'resnet*' -o counts.csv
 
 A count is right where it is within one unit of the last decimal that torchvision prints.
-Each tool has a process of its own, since several leave patches behind. Tools that need
-real tensors run on the CPU, on zeros; all of them takes the better part of an hour.
+Each tool has a process of its own, since several leave patches behind. Those that count
+something else on meta tensors run on the CPU, on zeros: half an hour for all of them.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -46,30 +48,38 @@ class Row:
         return self.params == self.entry.params
 
 
-def count_entry(name: str, entry: Published) -> Row:
+def count_entry(name: str, entry: Published, device: str | None) -> Row:
     """One tool on one entry, in the process of that tool."""
     import_models()  # several tools import torchvision themselves
+    tool = find_tool(name)
     start = time.perf_counter()
     try:
         with silence():
-            macs, params = find_tool(name).count(entry)
+            macs, params = tool.count(entry, device or tool.device)
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         return Row(name, entry, error=reason)
     return Row(name, entry, macs, params, time.perf_counter() - start)
 
 
-def count_entries(name: str, entries: Sequence[Published]) -> list[Row]:
-    """One tool on all entries; a process that dies costs the entry it was at."""
-    rows, pool = [], _start_process()
+def count_entries(name: str, entries: Sequence[Published], device: str | None) -> list[Row]:
+    """One tool on all entries; a process that dies costs the entry it was at.
+
+    Weights of one network at one size are counted once.
+    """
+    known: dict[Hashable, Row] = {}
+    pool = _start_process()
     for entry in entries:
+        if entry.network in known:
+            continue
         try:
-            rows.append(pool.submit(count_entry, name, entry).result())
+            row = pool.submit(count_entry, name, entry, device).result()
         except BrokenProcessPool:
-            rows.append(Row(name, entry, error="its process died"))
-            pool = _start_process()
+            row, pool = Row(name, entry, error="its process died"), _start_process()
+        known[entry.network] = row
     pool.shutdown()
-    return rows
+    print(f"{name}: done", file=sys.stderr)
+    return [replace(known[entry.network], entry=entry) for entry in entries]
 
 
 def _start_process() -> ProcessPoolExecutor:
@@ -88,7 +98,7 @@ def summarise(rows: Sequence[Row]) -> list[str]:
         "not counted" if without else f"{sum(row.right_params for row in rows)} of {len(rows)}",
         str(len(rows) - len(counted)),
         spread,
-        f"{sum(row.seconds for row in rows):.0f} s",
+        f"{sum({row.entry.network: row.seconds for row in rows}.values()):.0f} s",
     ]
 
 
@@ -150,8 +160,9 @@ def read_arguments() -> argparse.Namespace:
     names = [tool.name for tool in TOOLS]
     parser.add_argument("--tools", nargs="+", default=names, help=f"some of: {', '.join(names)}")
     parser.add_argument("--models", default="*", help="pattern of names")
+    parser.add_argument("--device", choices=["meta", "cpu"], help="for every tool")
     parser.add_argument("--jobs", type=int, default=1, help="tools that run at the same time")
-    parser.add_argument("-o", "--output", type=Path, help="a file, .md or .csv")
+    parser.add_argument("-o", "--output", nargs="+", default=[], help="files, .md or .csv")
     return parser.parse_args()
 
 
@@ -164,11 +175,12 @@ def main() -> None:
             print(f"{tool.name}: not installed")
     entries = [entry for entry in list_published() if fnmatch(entry.model, arguments.models)]
     names = [tool.name for tool in wanted if tool.installed]
+    work = partial(count_entries, entries=entries, device=arguments.device)
     with ThreadPoolExecutor(arguments.jobs) as threads:
-        results = list(threads.map(lambda name: count_entries(name, entries), names))
+        results = list(threads.map(work, names))
     show(results)
-    if arguments.output:
-        arguments.output.write_text(WRITERS[arguments.output.suffix](results), "utf-8")
+    for path in map(Path, arguments.output):
+        path.write_text(WRITERS[path.suffix](results), "utf-8")
 
 
 if __name__ == "__main__":

@@ -104,6 +104,8 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             answer = answer_fresh(*inferred)
             return answer(args), answer
         output = self._run_on_meta(func, operation, args, kwargs)
+        if _all_real(args):  # constants that lost their values: others of their shape have theirs
+            return output, None
         return output, make_answer(func, operation, args, kwargs, output)
 
     def _run_on_meta(self, func: Any, operation: Operation, args: Any, kwargs: Any) -> Any:
@@ -198,6 +200,11 @@ class BackwardRecorder(OperationRecorder):  # type: ignore[no-untyped-call]
     def _find_node(self) -> tuple[str, str]:
         node = torch._C._current_autograd_node()
         return self._places.get(node._sequence_nr(), ("", "")) if node is not None else ("", "")
+
+
+def _all_real(args: Any) -> bool:
+    tensors = list_tensors(args)
+    return bool(tensors) and not any(tensor.is_meta for tensor in tensors)
 
 
 def _mixes(args: Any) -> bool:

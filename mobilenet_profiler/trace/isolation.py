@@ -35,7 +35,7 @@ _ATOMS: frozenset[type] = frozenset(
 _HELD_NAMES = frozenset(name for name, value in vars(nn.Module()).items() if type(value) in _DICTS)
 _HELD = itemgetter(*_HELD_NAMES)
 _CONTAINERS: tuple[tuple[type, Any], ...] = ((dict, dict), (list, list), (set, set), (deque, list))
-_HOLDERS = ("types", "argparse", "collections")  # SimpleNamespace, Namespace
+_HOLDERS = ("types", "argparse", "collections", "weakref")  # SimpleNamespace, Namespace, …
 _OPAQUE = (type, ModuleType, nn.Module, Tensor)
 
 
@@ -55,7 +55,7 @@ def lend_model(structure: Structure, how: How = "meta", fresh: bool = False) -> 
         kept.keep_module(module, paths[0] in structure.leaves)
     with keep_settings():
         try:
-            loan = _Loan(how, fresh)
+            loan = _Loan(how, fresh, kept)
             for module, paths in structure.modules.values():
                 loan.replace_tensors(module, paths[0])
             if loan.replaced or how == "values":
@@ -73,6 +73,7 @@ class Snapshot:
         self._attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._contents: list[tuple[Any, Any]] = []
         self._sizes: list[tuple[list[Any], list[int]]] = []
+        self._states: list[tuple[Callable[[Any, Any], Any], Any, Any]] = []
         self._slots: list[tuple[Any, dict[str, Any]]] = []
         self._seen: set[int] = set()
 
@@ -92,6 +93,11 @@ class Snapshot:
                 if type(attributes[name]) not in _ATOMS:
                     self._keep(attributes[name], 0)
 
+    def keep_marks(self, tensor: Tensor) -> None:
+        """The attributes that a user gave a tensor, and what they hold."""
+        if tensor.__dict__:
+            self._keep(tensor.__dict__, 0)
+
     def restore(self) -> None:
         """Put everything back; the same objects, in the same order."""
         for attributes, before in self._attributes:
@@ -103,6 +109,8 @@ class Snapshot:
                 for container, size in zip(held, sizes, strict=True):
                     if not size:
                         container.clear()
+        for write, value, state in self._states:
+            write(value, state)
         for value, slots in self._slots:
             for name, item in slots.items():
                 setattr(value, name, item)
@@ -122,14 +130,24 @@ class Snapshot:
     def _keep_items(self, value: Any) -> Any:
         """What a container or a plain object holds, kept where it can change."""
         kind = type(value)
-        if kind is tuple:
+        if isinstance(value, tuple):
             return value
         for known, copy in _CONTAINERS:
             if kind is known or isinstance(value, known):
                 contents = copy(value)
                 self._contents.append((value, contents))
                 return list(contents.values()) if known is dict else contents
-        return self._keep_attributes(value) if _is_plain(value) else ()
+        if self._keep_state(value) or not _is_plain(value):
+            return ()
+        return self._keep_attributes(value)
+
+    def _keep_state(self, value: Any) -> bool:
+        """Whether this is an array or a generator of random numbers, whose state is kept."""
+        for kind, read, write in _list_stateful():
+            if isinstance(value, kind):
+                self._states.append((write, value, read(value)))
+                return True
+        return False
 
     def _keep_attributes(self, value: Any) -> list[Any]:
         names = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
@@ -140,6 +158,25 @@ class Snapshot:
         if slots and setting is object.__setattr__:
             self._slots.append((value, slots))
         return [*slots.values(), *([value.__dict__] if hasattr(value, "__dict__") else [])]
+
+
+def _list_stateful() -> list[tuple[type, Callable[[Any], Any], Callable[[Any, Any], Any]]]:
+    kinds: list[tuple[type, Callable[[Any], Any], Callable[[Any, Any], Any]]] = [
+        (bytearray, bytes, lambda value, state: value.__setitem__(slice(None), state)),
+        (torch.Generator, lambda value: value.get_state(), lambda value, s: value.set_state(s)),
+        (random.Random, lambda value: value.getstate(), lambda value, s: value.setstate(s)),
+    ]
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        kinds += [
+            (numpy.ndarray, lambda value: value.copy(), lambda value, s: value.__setitem__(..., s)),
+            (
+                numpy.random.Generator,
+                lambda value: value.bit_generator.state,
+                lambda value, state: setattr(value.bit_generator, "state", state),
+            ),
+        ]
+    return kinds
 
 
 def _is_plain(value: Any) -> bool:
@@ -182,8 +219,8 @@ def _get_held(attributes: dict[str, Any]) -> Any:
 class _Loan:
     """The stand-ins of one loan, by the tensor they stand for."""
 
-    def __init__(self, how: How, fresh: bool) -> None:
-        self.how, self.fresh = how, fresh
+    def __init__(self, how: How, fresh: bool, kept: Snapshot) -> None:
+        self.how, self.fresh, self.kept = how, fresh, kept
         self.replaced: dict[int, Tensor] = {}
         self.owners: Owners = {}
 
@@ -226,6 +263,7 @@ class _Loan:
             known = make(tensor, name)
             if isinstance(tensor, nn.Parameter):
                 known = nn.Parameter(known, requires_grad=tensor.requires_grad)
+                self.kept.keep_marks(tensor)
                 known.__dict__.update(tensor.__dict__)  # marks that a forward may read
             self.replaced[id(tensor)] = known
         return known

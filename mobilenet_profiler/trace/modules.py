@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
+from types import CodeType
 from typing import Any
 
 from torch import nn
@@ -133,7 +134,7 @@ class ModuleStack:
         """The module whose code calls the operation being dispatched.
 
         The running module, or one whose other method (not its forward) was called: the
-        innermost function outside PyTorch whose first argument is a module tells.
+        innermost method of a module outside PyTorch tells.
         """
         current = self.stack[-1]
         if current in self.leaves:
@@ -146,10 +147,10 @@ class ModuleStack:
                 return current
             if code.co_argcount and not frame.f_globals.get("__name__", "").startswith("torch."):
                 holder = frame.f_locals.get(code.co_varnames[0])
-                if holder is module:
-                    return current
                 found = paths.get(id(holder))
-                if found is not None and isinstance(holder, nn.Module):
+                if found is not None and _is_method(code, holder):
+                    if holder is module:
+                        return current
                     return found[0] if len(found) == 1 else self._find_latest(found)
             frame = frame.f_back  # type: ignore[assignment]
         return current
@@ -158,6 +159,14 @@ class ModuleStack:
         """Of several paths of a module whose other method runs, one below the running module."""
         below = self.stack[-1] + "." if self.stack[-1] else ""
         return next((path for path in paths if path.startswith(below)), paths[0])
+
+
+def _is_method(code: CodeType, holder: object) -> bool:
+    """Whether this is code of a method of the object, not of a function that is given it."""
+    name = code.co_name
+    return isinstance(holder, nn.Module) and any(
+        code.co_qualname == f"{kind.__qualname__}.{name}" for kind in type(holder).__mro__
+    )
 
 
 def find_site() -> str:

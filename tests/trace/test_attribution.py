@@ -411,7 +411,6 @@ class WithHelper(nn.Module):
         return apply_head(self.layer, x)
 
 
-@pytest.mark.xfail(strict=True, reason="any function whose first argument is a module is its own")
 def test_a_function_that_is_given_a_module_works_for_the_running_one() -> None:
     assert trace(nn.Sequential(WithHelper())) == {"0.layer": ONE, "0": ONE}
 

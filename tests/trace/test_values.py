@@ -128,7 +128,6 @@ LOST = "what a lost constant gave on meta is remembered for every tensor on the 
 
 
 @pytest.mark.usefixtures("fresh_memory")
-@pytest.mark.xfail(strict=True, reason=LOST)
 def test_a_constant_that_was_written_from_the_input_has_no_values_any_more() -> None:
     trace = count(Calling(fill_constant, nn.Linear(4, 4)), (2, 4))
     assert trace.total.macs == 3 * (2 * 16)
@@ -136,7 +135,6 @@ def test_a_constant_that_was_written_from_the_input_has_no_values_any_more() -> 
 
 
 @pytest.mark.usefixtures("fresh_memory")
-@pytest.mark.xfail(strict=True, reason=LOST)
 def test_a_constant_that_lost_its_values_takes_none_from_the_next_model() -> None:
     with contextlib.suppress(mp.UsageError):
         mp.trace(Calling(fill_constant, nn.Linear(4, 4)), (2, 4))
