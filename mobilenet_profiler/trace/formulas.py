@@ -8,6 +8,7 @@ shapes of several. Bias additions are not MACs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -197,6 +198,21 @@ def count_recurrent(rows: Shape, *arguments: Any, **options: Any) -> int:
     return prod(rows[:-1]) * _count_matrices(weights)
 
 
+def count_hidden_recurrent(rows: Shape, *arguments: Any, gates: int, **options: Any) -> int:
+    """`quantized_lstm`, `quantized_gru`: the same where the weights have no shape to read.
+
+    After the rows, and the batch sizes where these are packed: state (layers x directions,
+    B, H) or a list that begins so, weights, biased, layers, dropout, train, bidirectional.
+    gates: 4 matrices or 3.
+    """
+    packed = isinstance(arguments[0], tuple) and len(arguments[0]) == 1
+    state, _, _, layers, _, _, bidirectional = arguments[packed : packed + 7]
+    hidden = (state[0] if isinstance(state, list) else state)[-1]
+    directions = 2 if bidirectional else 1
+    inner = (layers - 1) * (directions * hidden + hidden)
+    return int(prod(rows[:-1]) * directions * gates * hidden * (rows[-1] + hidden + inner))
+
+
 def count_cell(rows: Shape, state: Any, *weights: Any, **options: Any) -> int:
     """One step: input (B, I) by weight (G H, I), state (B, H) by weight (G H, H)."""
     matrices = [shape for shape in weights[:2] if isinstance(shape, tuple)]
@@ -345,6 +361,8 @@ _RECURRENT: dict[str, Formula] = {
     **dict.fromkeys(("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"), count_cell),
     "mkldnn_rnn_layer": count_fused_recurrent,
     "_cudnn_rnn": count_packed_recurrent,
+    "quantized_lstm": partial(count_hidden_recurrent, gates=4),
+    "quantized_gru": partial(count_hidden_recurrent, gates=3),
 }
 _FUSED: dict[str, Formula] = {
     "convolution": count_any_convolution,

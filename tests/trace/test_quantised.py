@@ -100,10 +100,30 @@ def test_a_quantised_network_is_unchanged_and_gives_the_same_numbers() -> None:
     assert torch.equal(model(x), expected)
 
 
-def test_a_recurrent_layer_that_hides_its_weights_is_named_and_not_counted() -> None:
+HIDDEN = [
+    (dynamic.LSTM, {}, 5 * 2 * 4 * 16 * (8 + 16)),
+    (dynamic.LSTM, {"num_layers": 2}, 5 * 2 * 4 * 16 * (8 + 16 + 16 + 16)),
+    (dynamic.LSTM, {"bidirectional": True}, 5 * 2 * 2 * 4 * 16 * (8 + 16)),
+    (
+        dynamic.GRU,
+        {"num_layers": 2, "bidirectional": True},
+        5 * 2 * 2 * 3 * 16 * (8 + 16 + 32 + 16),
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "options", "macs"), HIDDEN)
+def test_a_recurrent_layer_that_hides_its_weights(make: Any, options: Any, macs: int) -> None:
+    trace = count(make(8, 16, **options), (5, 2, 8))
+    assert (trace.total.macs, trace.uncounted) == (macs, ())
+
+
+def test_a_packed_sequence_through_hidden_weights() -> None:
+    def run(layer: Any, x: torch.Tensor) -> Any:
+        return layer(nn.utils.rnn.pack_padded_sequence(x, torch.tensor([5, 3])))[0].data
+
     make: Any = dynamic.LSTM
-    (item,) = count(make(8, 16), (5, 2, 8)).uncounted
-    assert (item.name, item.calls, item.inputs[0]) == ("aten::quantized_lstm", 1, (5, 2, 8))
+    assert count(Calling(run, make(8, 16)), (5, 2, 8)).total.macs == (5 + 3) * 4 * 16 * (8 + 16)
 
 
 def test_fake_quantisation_leaves_the_count() -> None:
