@@ -67,7 +67,7 @@ class OpCost:
     inputs, outputs: shapes of its tensors, in the order of its arguments.
     arguments: the argument that each of `inputs` was given as ('input', 'weight', …).
     options: its other arguments by name: stride, padding, dilation, groups, …
-    dtype: of the first output.
+    dtype: of the first output. contiguous: whether its first tensor lies in order.
     status: counted by a formula, free by rule, or unknown. rule: which rule.
     macs: multiply-accumulates. elementwise: element operations where it is free.
     bytes_read, bytes_written: of all its tensors, each once; 0 for a view.
@@ -91,6 +91,7 @@ class OpCost:
     owner: str = ""
     phase: Phase = "forward"
     site: str = ""
+    contiguous: bool = True
 
     def at(self, path: str, owner: str, phase: Phase) -> OpCost:
         """The same operation at another place."""
@@ -163,6 +164,35 @@ class Uncounted:
     site: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class TensorFacts:
+    """A parameter or buffer: its name in its module, its shape.
+
+    key: equal for one tensor at several places. trainable: whether it asks for gradients.
+    """
+
+    name: str
+    shape: Shape
+    key: int
+    trainable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFacts:
+    """What some conventions ask of a module, besides its operations.
+
+    type: the class with its module, `torch.nn.modules.conv.Conv2d`. leaf: whether it
+    holds no other modules. calls: how often its forward ran. parameters, buffers: its
+    own, those shared with other modules too.
+    """
+
+    type: str
+    leaf: bool
+    calls: int
+    parameters: tuple[TensorFacts, ...] = ()
+    buffers: tuple[TensorFacts, ...] = ()
+
+
 @dataclass(frozen=True)
 class Trace:
     """The exact cost of one pass: deterministic, the same on every machine.
@@ -171,7 +201,7 @@ class Trace:
     layers: in the order in which they first ran; their costs add up to `total`.
     ops: every operation as it ran. uncounted: work that no number here includes.
     notes: what a reader must know of how it was traced, a sentence each.
-    backward: whether a backward pass was traced too.
+    backward: whether a backward pass was traced too. modules: every module by path.
     """
 
     label: str
@@ -181,6 +211,7 @@ class Trace:
     uncounted: tuple[Uncounted, ...] = ()
     notes: tuple[str, ...] = ()
     backward: bool = False
+    modules: Mapping[str, ModuleFacts] = field(default_factory=dict)
 
     @property
     def total(self) -> Cost:
