@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import pandas
 
+    from mobilenet_profiler.conventions.convention import Convention
+    from mobilenet_profiler.conventions.counting import Count
+
 Shape = tuple[int, ...]
 Status = Literal["counted", "free", "unknown"]
 Phase = Literal["forward", "backward"]
@@ -109,6 +112,7 @@ class LayerCost:
     calls: how many times it ran.
     tied, tied_to: params that it shares with an earlier layer, and that layer's path:
         they are counted there and not here.
+    counted: whether it multiplies, where a convention changed its numbers.
     """
 
     path: str
@@ -124,6 +128,13 @@ class LayerCost:
     calls: int = 1
     tied: int = 0
     tied_to: str = ""
+    counted: bool | None = None
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether it has multiply-accumulates, in whatever convention it is shown."""
+        own = self.cost.macs or self.cost.backward_macs
+        return bool(own) if self.counted is None else self.counted
 
     @property
     def params(self) -> int:
@@ -202,6 +213,7 @@ class Trace:
     ops: every operation as it ran. uncounted: work that no number here includes.
     notes: what a reader must know of how it was traced, a sentence each.
     backward: whether a backward pass was traced too. modules: every module by path.
+    convention: of its macs and params, where `convert` changed them; None is ours.
     """
 
     label: str
@@ -212,6 +224,7 @@ class Trace:
     notes: tuple[str, ...] = ()
     backward: bool = False
     modules: Mapping[str, ModuleFacts] = field(default_factory=dict)
+    convention: Convention | None = None
 
     @property
     def total(self) -> Cost:
@@ -220,7 +233,26 @@ class Trace:
     @property
     def counted(self) -> tuple[LayerCost, ...]:
         """The layers that multiply: convolutions, linear layers, matrix products."""
-        return tuple(layer for layer in self.layers if layer.macs or layer.backward_macs)
+        return tuple(layer for layer in self.layers if layer.multiplies)
+
+    def count(self, convention: str) -> Count:
+        """What a convention counts of it, such as 'thop': total, params, items by family.
+
+        Raises UsageError for a name that is none.
+        """
+        from mobilenet_profiler.conventions.counting import count_trace
+
+        return count_trace(self, convention)
+
+    def convert(self, convention: str) -> Trace:
+        """The same trace in a convention: `macs` and `params` hold what that counts.
+
+        Its tables and files say so. Raises UsageError for a name that is none, or where
+        a backward pass was traced too.
+        """
+        from mobilenet_profiler.conventions.view import convert_trace
+
+        return convert_trace(self, convention)
 
     def frame(self) -> pandas.DataFrame:
         """The layers as a pandas DataFrame, a row a layer, integers as integers."""

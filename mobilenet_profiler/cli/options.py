@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mobilenet_profiler.conventions.catalogue import list_names
 from mobilenet_profiler.spec import SOURCE_FORMS
 from mobilenet_profiler.zoo.catalogue import list_models
 
@@ -13,6 +14,11 @@ from mobilenet_profiler.zoo.catalogue import list_models
 def complete_model(incomplete: str) -> list[str]:
     """Names of the zoo that begin so, for the shell."""
     return [entry.name for entry in list_models() if entry.name.startswith(incomplete)]
+
+
+def complete_convention(incomplete: str) -> list[str]:
+    """Names of conventions that begin so, for the shell."""
+    return [name for name in list_names() if name.startswith(incomplete)]
 
 
 Model = Annotated[
@@ -74,6 +80,15 @@ InputsFrom = Annotated[
 ]
 Train = Annotated[
     bool, typer.Option("--train/--eval", help="Count it as it trains, or as it predicts.")
+]
+InConvention = Annotated[
+    str,
+    typer.Option(
+        "--convention",
+        metavar="NAME",
+        help="Count as another tool or paper does; see `conventions`.",
+        autocompletion=complete_convention,
+    ),
 ]
 Output = Annotated[
     str, typer.Option("--output", "-o", metavar="FILE", help="Write here; `-` is stdout.")

@@ -20,8 +20,9 @@ def list_modules(
 
 
 def _describe(module: nn.Module, calls: int, keys: dict[int, int]) -> ModuleFacts:
+    kind: Any = type(module)
     return ModuleFacts(
-        type=_name_type(type(module)),
+        type=_name_type(kind),
         leaf=not module._modules,
         calls=calls,
         parameters=_list_tensors(module._parameters, keys) if module._parameters else (),
