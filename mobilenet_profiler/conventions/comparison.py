@@ -61,7 +61,7 @@ def describe_sum(comparison: Comparison) -> str:
         return f"params alone: {count.convention.params.text}" if count.convention.params else ""
     parts = [_describe_item(comparison, family, part) for family, part in count.items.items()]
     text = f"{format_rounded(count.total)} = {' + '.join(parts) or 0}".replace("+ -", "- ")
-    missing = [f"{format_rounded(part)} {family}" for family, part in comparison.missing.items()]
+    missing = [f"{format_rounded(part)} of {family}" for family, part in comparison.missing.items()]
     return f"{text}; without {' and '.join(missing)}" if missing else text
 
 
