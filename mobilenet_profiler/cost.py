@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import pandas
@@ -175,8 +175,7 @@ class Uncounted:
     site: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TensorFacts:
+class TensorFacts(NamedTuple):
     """A parameter or buffer: its name in its module, its shape.
 
     key: equal for one tensor at several places. trainable: whether it asks for gradients.
@@ -188,8 +187,7 @@ class TensorFacts:
     trainable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleFacts:
+class ModuleFacts(NamedTuple):
     """What some conventions ask of a module, besides its operations.
 
     type: the class with its module, `torch.nn.modules.conv.Conv2d`. leaf: whether it

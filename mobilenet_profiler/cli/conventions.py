@@ -10,7 +10,6 @@ import typer
 from mobilenet_profiler.cli import options as opt
 from mobilenet_profiler.cli.output import measure_width, write_renderable, write_text
 from mobilenet_profiler.cli.table import gather_settings, trace_spec
-from mobilenet_profiler.conventions.catalogue import find_convention, list_names
 from mobilenet_profiler.errors import UsageError, unknown_name
 from mobilenet_profiler.spec import ModelSpec, make_spec
 
@@ -56,9 +55,7 @@ def conventions(
     settings = gather_settings(locals())
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
-    names = tuple(dict.fromkeys(convention or list_names()))
-    for name in names:
-        find_convention(name)
+    names = _choose(convention)
     if model is not None:
         _show_comparison(make_spec(model, **settings), names, format, output)
     elif any(value for name, value in settings.items() if name != "mode") or train:
@@ -67,7 +64,16 @@ def conventions(
         _show_list(names, format, output, every=convention is not None)
 
 
+def _choose(given: Sequence[str] | None) -> tuple[str, ...]:
+    """The names asked for, each once, or all."""
+    from mobilenet_profiler.conventions.catalogue import find_convention, list_names
+
+    names = tuple(dict.fromkeys(given or list_names()))
+    return tuple(find_convention(name).name for name in names)
+
+
 def _show_list(names: Sequence[str], format: str, output: str, every: bool) -> None:
+    from mobilenet_profiler.conventions.catalogue import find_convention
     from mobilenet_profiler.render.conventions import LISTS, render_list
 
     known = [find_convention(name) for name in names]

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from mobilenet_profiler.conventions.catalogue import list_names
 from mobilenet_profiler.spec import SOURCE_FORMS
 from mobilenet_profiler.zoo.catalogue import list_models
 
@@ -18,6 +17,8 @@ def complete_model(incomplete: str) -> list[str]:
 
 def complete_convention(incomplete: str) -> list[str]:
     """Names of conventions that begin so, for the shell."""
+    from mobilenet_profiler.conventions.catalogue import list_names
+
     return [name for name in list_names() if name.startswith(incomplete)]
 
 

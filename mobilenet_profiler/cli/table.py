@@ -13,8 +13,7 @@ import typer
 from mobilenet_profiler.cli import options as opt
 from mobilenet_profiler.cli.output import measure_width, write_note, write_renderable, write_text
 from mobilenet_profiler.columns import COLUMNS, choose_columns
-from mobilenet_profiler.conventions.catalogue import find_convention
-from mobilenet_profiler.conventions.convention import DEFAULT
+from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.errors import UsageError, unknown_name
 from mobilenet_profiler.rows import GROUPINGS, SORT_KEYS, describe_uncounted, make_rows
 from mobilenet_profiler.spec import ModelSpec, make_spec, parse_argument
@@ -137,9 +136,11 @@ def check_view(format: str, view: dict[str, Any], columns: list[str] | None) -> 
 
 def check_convention(name: str, format: str, backward: bool) -> None:
     """Refuse a convention that there is not, or that the format or a backward pass has not."""
-    find_convention(name)
     if name == DEFAULT:
         return
+    from mobilenet_profiler.conventions.catalogue import find_convention
+
+    find_convention(name)
     if format in ("slim", "paper"):
         allowed = ", ".join(known for known in FORMATS if known not in ("slim", "paper"))
         raise UsageError(f"--convention does not apply to format {format!r}; it does to: {allowed}")

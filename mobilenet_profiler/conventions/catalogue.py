@@ -8,10 +8,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.conventions.conditions import CONDITIONS
 from mobilenet_profiler.conventions.convention import (
     BIAS_FAMILY,
-    DEFAULT,
     FAMILIES,
     Convention,
     ParamsRule,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.conventions.catalogue import find_convention
-from mobilenet_profiler.conventions.convention import DEFAULT, FAMILIES
+from mobilenet_profiler.conventions.convention import FAMILIES
 from mobilenet_profiler.conventions.counting import Count, count_trace
 from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.units import format_rounded

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.conventions.conditions import CONDITIONS
 from mobilenet_profiler.conventions.quantities import BIASES, QUANTITIES
 from mobilenet_profiler.cost import ModuleFacts, OpCost
 
 Unit = Literal["MACs", "FLOPs"]
 
-DEFAULT = "macs"
 BIAS_FAMILY = "bias"
 FAMILIES = (
     *("convolution and linear", "attention", "matrix products", "recurrent"),

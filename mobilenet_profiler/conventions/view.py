@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mobilenet_profiler.conventions.convention import DEFAULT, Convention
+from mobilenet_profiler.conventions import DEFAULT
+from mobilenet_profiler.conventions.convention import Convention
 from mobilenet_profiler.conventions.counting import Count, count_trace
 from mobilenet_profiler.cost import Cost, LayerCost, Trace
 from mobilenet_profiler.errors import UsageError
@@ -19,10 +20,10 @@ def convert_trace(trace: Trace, convention: Convention | str) -> Trace:
     """
     if trace.convention is not None:
         raise UsageError(f"the trace is in convention {trace.convention.name!r} already")
+    if (convention if isinstance(convention, str) else convention.name) == DEFAULT:
+        return trace
     count = count_trace(trace, convention)
     known = count.convention
-    if known.name == DEFAULT:
-        return trace
     if trace.backward:
         raise UsageError(f"convention {known.name!r} counts the forward pass alone")
     layers = tuple(_convert_layer(layer, count) for layer in trace.layers)

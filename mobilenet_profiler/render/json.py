@@ -6,8 +6,9 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.conventions.catalogue import find_convention
-from mobilenet_profiler.conventions.convention import DEFAULT, Convention
+from mobilenet_profiler.conventions.convention import Convention
 from mobilenet_profiler.cost import Cost, LayerCost, Trace
 
 SCHEMA_VERSION = 1

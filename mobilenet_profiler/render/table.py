@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.box import Box
 from rich.console import Console, Group, RenderableType
@@ -11,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from mobilenet_profiler.columns import Column, choose_columns, fit_columns, wrap_heading
-from mobilenet_profiler.conventions.convention import Convention
 from mobilenet_profiler.cost import Cost, Trace
 from mobilenet_profiler.rows import (
     Row,
@@ -21,6 +21,9 @@ from mobilenet_profiler.rows import (
     summarise_kinds,
 )
 from mobilenet_profiler.units import format_rounded
+
+if TYPE_CHECKING:
+    from mobilenet_profiler.conventions.convention import Convention
 
 RULED = Box("    \n    \n ── \n    \n ── \n ── \n    \n    \n")
 _STYLES = {

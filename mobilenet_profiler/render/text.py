@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mobilenet_profiler.columns import Column, choose_columns
-from mobilenet_profiler.conventions.convention import DEFAULT, Convention
+from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.cost import Cost, Trace
 from mobilenet_profiler.rows import Row
 from mobilenet_profiler.units import format_shape
+
+if TYPE_CHECKING:
+    from mobilenet_profiler.conventions.convention import Convention
 
 _LATEX = {
     "\\": r"\textbackslash{}",

@@ -21,12 +21,13 @@ def list_modules(
 
 def _describe(module: nn.Module, calls: int, keys: dict[int, int]) -> ModuleFacts:
     kind: Any = type(module)
+    parameters, buffers = module._parameters, module._buffers
     return ModuleFacts(
-        type=_name_type(kind),
-        leaf=not module._modules,
-        calls=calls,
-        parameters=_list_tensors(module._parameters, keys) if module._parameters else (),
-        buffers=_list_tensors(module._buffers, keys) if module._buffers else (),
+        _name_type(kind),
+        not module._modules,
+        calls,
+        _list_tensors(parameters, keys) if parameters else (),
+        _list_tensors(buffers, keys) if buffers else (),
     )
 
 
@@ -38,9 +39,15 @@ def _name_type(kind: Any) -> str:
 def _list_tensors(
     tensors: Mapping[str, Tensor | None], keys: dict[int, int]
 ) -> tuple[TensorFacts, ...]:
-    facts = []
-    for name, tensor in tensors.items():
-        if tensor is not None:
-            key = keys.setdefault(id(tensor), len(keys))
-            facts.append(TensorFacts(name, tuple(tensor.shape), key, tensor.requires_grad))
-    return tuple(facts)
+    return tuple(
+        [
+            TensorFacts(
+                name,
+                tuple(tensor.shape),
+                keys.setdefault(id(tensor), len(keys)),
+                tensor.requires_grad,
+            )
+            for name, tensor in tensors.items()
+            if tensor is not None
+        ]
+    )

@@ -75,6 +75,25 @@ def test_ours_is_the_published_number_of_torchvision(name: str) -> None:
     assert count.params == meta["num_params"]
 
 
+@pytest.mark.parametrize(
+    ("name", "convention", "total", "params"),
+    [
+        ("resnet50", "pycls", 4_089_185_256, 25_557_032),  # pycls's own table
+        ("mobilenet_v2", "keras", None, 3_538_984),  # keras.applications.MobileNetV2
+        ("mobilenet_v2", "thop", 327_486_720, 3_504_872),
+        ("resnet18", "openvino", 3_637_830_656, 11_684_712),  # its page: 3.637 G, 11.68 M
+    ],
+)
+def test_known_totals_of_torchvisions_networks(
+    name: str, convention: str, total: int | None, params: int
+) -> None:
+    if not define_operators():
+        pytest.skip("torchvision is missing")
+    models: Any = importlib.import_module("torchvision.models")
+    count = mp.trace(getattr(models, name)(), (1, 3, 224, 224), mode="eval").count(convention)
+    assert (count.total, count.params) == (total, params)
+
+
 def test_training_changes_what_batch_norm_counts_in_fvcore() -> None:
     def make() -> nn.Module:
         return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.BatchNorm2d(4, affine=False))
