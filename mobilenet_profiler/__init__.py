@@ -13,6 +13,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mobilenet_profiler.conventions.catalogue import list_conventions
+    from mobilenet_profiler.conventions.counting import Count
     from mobilenet_profiler.cost import Cost, LayerCost, OpCost, Trace, Uncounted
     from mobilenet_profiler.errors import UsageError
     from mobilenet_profiler.spec import ModelSpec, make_spec
@@ -22,12 +24,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Cost",
+    "Count",
     "LayerCost",
     "ModelSpec",
     "OpCost",
     "Trace",
     "Uncounted",
     "UsageError",
+    "list_conventions",
     "make_spec",
     "register_cost",
     "trace",
@@ -37,6 +41,8 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("Cost", "LayerCost", "OpCost", "Trace", "Uncounted"), "cost"),
     **dict.fromkeys(("ModelSpec", "make_spec"), "spec"),
+    "Count": "conventions.counting",
+    "list_conventions": "conventions.catalogue",
     "UsageError": "errors",
     **dict.fromkeys(("register_cost", "unregister_cost"), "trace.registry"),
 }

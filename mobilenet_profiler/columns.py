@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from mobilenet_profiler.cost import Cost
 from mobilenet_profiler.errors import unknown_name
 from mobilenet_profiler.rows import Row
 from mobilenet_profiler.units import format_count, format_shape, format_share
+
+if TYPE_CHECKING:
+    from mobilenet_profiler.conventions.convention import Convention
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ COLUMNS: tuple[Column, ...] = (
 )
 _ON_REQUEST = ("weights", "weights_share", "layers")
 _WITH_BACKWARD = ("backward_macs",)
+_HEADING = 14  # a longer heading is wider than most of its numbers
 # Left out first where the terminal is too narrow.
 _LEAST_NEEDED = ("elementwise", "input", "filter", "activations", "output", "params_share", "kind")
 
@@ -71,8 +76,27 @@ def list_default_columns(backward: bool = False) -> tuple[Column, ...]:
     return tuple(column for column in COLUMNS if column.name not in hidden)
 
 
-def choose_columns(names: Sequence[str] | None, backward: bool = False) -> tuple[Column, ...]:
-    """The columns of these names, in this order; None for the default ones."""
+def choose_columns(
+    names: Sequence[str] | None, backward: bool = False, convention: Convention | None = None
+) -> tuple[Column, ...]:
+    """The columns of these names, in this order; None for the default ones.
+
+    convention: what the headings of MACs and params say; None is ours.
+    """
+    chosen = _choose(names, backward)
+    return tuple(_name_column(column, convention) for column in chosen) if convention else chosen
+
+
+def _name_column(column: Column, convention: Convention) -> Column:
+    headings = {
+        "macs": convention.heading,
+        "macs_share": f"{convention.unit} %",
+        "params": convention.params_heading,
+    }
+    return replace(column, heading=headings.get(column.name, column.heading))
+
+
+def _choose(names: Sequence[str] | None, backward: bool) -> tuple[Column, ...]:
     if not names:
         return list_default_columns(backward)
     known = {column.name: column for column in COLUMNS}
@@ -101,11 +125,20 @@ def fit_columns(
     return tuple(kept)
 
 
+def wrap_heading(heading: str) -> list[str]:
+    """A heading in lines: a long convention stands below its unit."""
+    unit, bracket, name = heading.partition(" (")
+    return [unit, f"({name}"] if bracket and len(heading) > _HEADING else [heading]
+
+
 def measure(columns: Sequence[Column], rows: Sequence[Row], total: Cost) -> int:
     """Characters that a table of these columns needs."""
     whole = Row("total", "", "", total)
     widths = [
-        max(len(column.heading), *(len(column.cell(row, total)) for row in (*rows, whole)))
+        max(
+            *map(len, wrap_heading(column.heading)),
+            *(len(column.cell(row, total)) for row in (*rows, whole)),
+        )
         for column in columns
     ]
     bracket = 2

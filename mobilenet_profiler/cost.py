@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import pandas
+
+    from mobilenet_profiler.conventions.convention import Convention
+    from mobilenet_profiler.conventions.counting import Count
 
 Shape = tuple[int, ...]
 Status = Literal["counted", "free", "unknown"]
@@ -67,7 +70,7 @@ class OpCost:
     inputs, outputs: shapes of its tensors, in the order of its arguments.
     arguments: the argument that each of `inputs` was given as ('input', 'weight', …).
     options: its other arguments by name: stride, padding, dilation, groups, …
-    dtype: of the first output.
+    dtype: of the first output. contiguous: whether its first tensor lies in order.
     status: counted by a formula, free by rule, or unknown. rule: which rule.
     macs: multiply-accumulates. elementwise: element operations where it is free.
     bytes_read, bytes_written: of all its tensors, each once; 0 for a view.
@@ -91,6 +94,7 @@ class OpCost:
     owner: str = ""
     phase: Phase = "forward"
     site: str = ""
+    contiguous: bool = True
 
     def at(self, path: str, owner: str, phase: Phase) -> OpCost:
         """The same operation at another place."""
@@ -108,6 +112,7 @@ class LayerCost:
     calls: how many times it ran.
     tied, tied_to: params that it shares with an earlier layer, and that layer's path:
         they are counted there and not here.
+    counted: whether it multiplies, where a convention changed its numbers.
     """
 
     path: str
@@ -123,6 +128,13 @@ class LayerCost:
     calls: int = 1
     tied: int = 0
     tied_to: str = ""
+    counted: bool | None = None
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether it has multiply-accumulates, in whatever convention it is shown."""
+        own = self.cost.macs or self.cost.backward_macs
+        return bool(own) if self.counted is None else self.counted
 
     @property
     def params(self) -> int:
@@ -163,6 +175,33 @@ class Uncounted:
     site: str = ""
 
 
+class TensorFacts(NamedTuple):
+    """A parameter or buffer: its name in its module, its shape.
+
+    key: equal for one tensor at several places. trainable: whether it asks for gradients.
+    """
+
+    name: str
+    shape: Shape
+    key: int
+    trainable: bool = False
+
+
+class ModuleFacts(NamedTuple):
+    """What some conventions ask of a module, besides its operations.
+
+    type: the class with its module, `torch.nn.modules.conv.Conv2d`. leaf: whether it
+    holds no other modules. calls: how often its forward ran. parameters, buffers: its
+    own, those shared with other modules too.
+    """
+
+    type: str
+    leaf: bool
+    calls: int
+    parameters: tuple[TensorFacts, ...] = ()
+    buffers: tuple[TensorFacts, ...] = ()
+
+
 @dataclass(frozen=True)
 class Trace:
     """The exact cost of one pass: deterministic, the same on every machine.
@@ -171,7 +210,8 @@ class Trace:
     layers: in the order in which they first ran; their costs add up to `total`.
     ops: every operation as it ran. uncounted: work that no number here includes.
     notes: what a reader must know of how it was traced, a sentence each.
-    backward: whether a backward pass was traced too.
+    backward: whether a backward pass was traced too. modules: every module by path.
+    convention: of its macs and params, where `convert` changed them; None is ours.
     """
 
     label: str
@@ -181,6 +221,8 @@ class Trace:
     uncounted: tuple[Uncounted, ...] = ()
     notes: tuple[str, ...] = ()
     backward: bool = False
+    modules: Mapping[str, ModuleFacts] = field(default_factory=dict)
+    convention: Convention | None = None
 
     @property
     def total(self) -> Cost:
@@ -189,7 +231,26 @@ class Trace:
     @property
     def counted(self) -> tuple[LayerCost, ...]:
         """The layers that multiply: convolutions, linear layers, matrix products."""
-        return tuple(layer for layer in self.layers if layer.macs or layer.backward_macs)
+        return tuple(layer for layer in self.layers if layer.multiplies)
+
+    def count(self, convention: str) -> Count:
+        """What a convention counts of it, such as 'thop': total, params, items by family.
+
+        Raises UsageError for a name that is none.
+        """
+        from mobilenet_profiler.conventions.counting import count_trace
+
+        return count_trace(self, convention)
+
+    def convert(self, convention: str) -> Trace:
+        """The same trace in a convention: `macs` and `params` hold what that counts.
+
+        Its tables and files say so. Raises UsageError for a name that is none, or where
+        a backward pass was traced too.
+        """
+        from mobilenet_profiler.conventions.view import convert_trace
+
+        return convert_trace(self, convention)
 
     def frame(self) -> pandas.DataFrame:
         """The layers as a pandas DataFrame, a row a layer, integers as integers."""

@@ -22,6 +22,7 @@ class Row:
     name: short where it stays unique. block: what it is bracketed with.
     layers: how many layers of the trace it stands for.
     tied, tied_to: params it shares with an earlier layer, and the name of that.
+    multiplies: whether a layer in it has MACs, in whatever convention it is shown.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Row:
     layers: int = 1
     tied: int = 0
     tied_to: str = ""
+    multiplies: bool = False
 
 
 def make_rows(
@@ -88,8 +90,8 @@ def summarise_kinds(trace: Trace) -> tuple[Row, ...]:
 
 
 def list_costless(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """Rows with neither parameters nor MACs."""
-    return tuple(row for row in rows if not _multiplies(row) and not row.cost.params)
+    """Rows that cost nothing: neither parameters nor MACs."""
+    return tuple(row for row in rows if not (row.multiplies or row.cost.macs or row.cost.params))
 
 
 def describe_filter(layer: LayerCost) -> str:
@@ -112,13 +114,9 @@ def _list_layers(trace: Trace, every: bool) -> Iterator[Row]:
     if every:
         yield from (row for row, _ in rows)
         return
-    yield from (row for row, _ in rows if _multiplies(row))
-    others = [(row, path) for row, path in rows if not _multiplies(row)]
+    yield from (row for row, _ in rows if row.multiplies)
+    others = [(row, path) for row, path in rows if not row.multiplies]
     yield from _add_up_rows(others, lambda row, path: row.kind, name_by_kind=True)
-
-
-def _multiplies(row: Row) -> bool:
-    return bool(row.cost.macs or row.cost.backward_macs)
 
 
 def _make_layer_rows(trace: Trace) -> list[tuple[Row, str]]:
@@ -136,6 +134,7 @@ def _make_row(layer: LayerCost, names: Mapping[str, str]) -> Row:
         input_shape=layer.input_shape,
         output_shape=layer.output_shape,
         filter=describe_filter(layer),
+        multiplies=layer.multiplies,
         tied=layer.tied,
         tied_to=names.get(layer.tied_to, layer.tied_to) if layer.tied else "",
     )
@@ -146,14 +145,14 @@ def _add_up(
 ) -> tuple[Row, ...]:
     rows = _make_layer_rows(trace)
     if not name_by_kind:
-        blocks = {row.block for row, _ in rows if _multiplies(row)}
+        blocks = {row.block for row, _ in rows if row.multiplies}
         rows = [(replace(row, block=_find_block(row, path, blocks)), path) for row, path in rows]
     return _add_up_rows(rows, key, name_by_kind)
 
 
 def _find_block(row: Row, path: str, blocks: set[str]) -> str:
     """The block of a layer without MACs: the innermost counted one around it."""
-    if _multiplies(row):
+    if row.multiplies:
         return row.block
     return next((name for name in _list_holders(path) if name in blocks), row.block)
 
@@ -168,7 +167,7 @@ def _add_up_rows(
 
 
 def _merge(name: str, group: Sequence[Row], name_by_kind: bool) -> Row:
-    kinds = list(dict.fromkeys(row.kind for row in group if _multiplies(row)))
+    kinds = list(dict.fromkeys(row.kind for row in group if row.multiplies))
     kind = name if name_by_kind else " + ".join(kinds) or group[0].kind
     count = f" x{len(group)}" if name_by_kind and len(group) > 1 else ""
     return Row(
@@ -180,6 +179,7 @@ def _merge(name: str, group: Sequence[Row], name_by_kind: bool) -> Row:
         output_shape=None if name_by_kind else group[-1].output_shape,
         filter=group[0].filter if len(group) == 1 else "-",
         layers=len(group),
+        multiplies=any(row.multiplies for row in group),
     )
 
 

@@ -43,9 +43,10 @@ def test_output_in_the_readme_is_what_the_program_prints(
 
 def test_the_readme_names_every_command_and_every_option() -> None:
     text = README.read_text(encoding="utf-8")
-    for name in ("table", "explain", "models"):
+    for name in ("table", "explain", "models", "conventions"):
         assert f"mobilenet-profiler {name}" in text
-    options = set(re.findall(r"--[a-z-]+", read_help("table") + read_help("explain")))
+    shown = "".join(map(read_help, ("table", "explain", "conventions")))
+    options = set(re.findall(r"--[a-z-]+", shown))
     assert {"--alpha", "--cross-check"} <= options
     assert not {option for option in options if f"`{option}`" not in text} - {"--help"}
 

@@ -8,6 +8,7 @@ import sys
 import typer
 
 from mobilenet_profiler import __version__
+from mobilenet_profiler.cli.conventions import conventions
 from mobilenet_profiler.cli.explain import explain
 from mobilenet_profiler.cli.models import models
 from mobilenet_profiler.cli.output import write_note, write_text
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command()(table)
 app.command()(explain)
 app.command()(models)
+app.command()(conventions)
 
 
 def _print_version(asked: bool) -> None:

@@ -15,6 +15,13 @@ def complete_model(incomplete: str) -> list[str]:
     return [entry.name for entry in list_models() if entry.name.startswith(incomplete)]
 
 
+def complete_convention(incomplete: str) -> list[str]:
+    """Names of conventions that begin so, for the shell."""
+    from mobilenet_profiler.conventions.catalogue import list_names
+
+    return [name for name in list_names() if name.startswith(incomplete)]
+
+
 Model = Annotated[
     str,
     typer.Argument(
@@ -74,6 +81,15 @@ InputsFrom = Annotated[
 ]
 Train = Annotated[
     bool, typer.Option("--train/--eval", help="Count it as it trains, or as it predicts.")
+]
+InConvention = Annotated[
+    str,
+    typer.Option(
+        "--convention",
+        metavar="NAME",
+        help="Count as another tool or paper does; see `conventions`.",
+        autocompletion=complete_convention,
+    ),
 ]
 Output = Annotated[
     str, typer.Option("--output", "-o", metavar="FILE", help="Write here; `-` is stdout.")

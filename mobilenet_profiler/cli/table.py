@@ -13,6 +13,7 @@ import typer
 from mobilenet_profiler.cli import options as opt
 from mobilenet_profiler.cli.output import measure_width, write_note, write_renderable, write_text
 from mobilenet_profiler.columns import COLUMNS, choose_columns
+from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.errors import UsageError, unknown_name
 from mobilenet_profiler.rows import GROUPINGS, SORT_KEYS, describe_uncounted, make_rows
 from mobilenet_profiler.spec import ModelSpec, make_spec, parse_argument
@@ -62,6 +63,7 @@ def table(
     backward: Annotated[
         bool, typer.Option("--backward", help="Trace the backward pass too.")
     ] = False,
+    convention: opt.InConvention = DEFAULT,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 1 if any work is not counted.")
     ] = False,
@@ -78,9 +80,10 @@ def table(
     view = {"by": by, "depth": depth, "sort": sort, "top": top, "every": every}
     names = [name.strip() for name in columns.split(",")] if columns else None
     check_view(format, view, names)
+    check_convention(convention, format, backward)
     spec = make_spec(model, **gather_settings(locals()))
     trace = trace_spec(spec, backward)
-    show(trace, format, output, view, names)
+    show(trace.convert(convention), format, output, view, names)
     failed = report_uncounted(trace, shown=format == "table") if strict else 0
     if cross_check:
         failed |= report_cross_check(spec, trace)
@@ -129,6 +132,20 @@ def check_view(format: str, view: dict[str, Any], columns: list[str] | None) -> 
         option = "all" if given[0] == "every" else given[0]
         allowed = ", ".join(name for name in FORMATS if name not in _WHOLE_FORMATS)
         raise UsageError(f"--{option} does not apply to format {format!r}; it does to: {allowed}")
+
+
+def check_convention(name: str, format: str, backward: bool) -> None:
+    """Refuse a convention that there is not, or that the format or a backward pass has not."""
+    if name == DEFAULT:
+        return
+    from mobilenet_profiler.conventions.catalogue import find_convention
+
+    find_convention(name)
+    if format in ("slim", "paper"):
+        allowed = ", ".join(known for known in FORMATS if known not in ("slim", "paper"))
+        raise UsageError(f"--convention does not apply to format {format!r}; it does to: {allowed}")
+    if backward:
+        raise UsageError(f"convention {name!r} counts the forward pass alone, given --backward")
 
 
 def trace_spec(spec: ModelSpec, backward: bool = False) -> Trace:
@@ -187,7 +204,8 @@ def _render(trace: Trace, format: str, view: dict[str, Any], columns: list[str] 
     from mobilenet_profiler.render.text import render_csv, render_latex, render_markdown
 
     if format == "csv":
-        return render_csv(make_rows(trace, **{**view, "every": True}), columns)
+        rows = make_rows(trace, **{**view, "every": True})
+        return render_csv(rows, columns, trace.convention)
     render = render_markdown if format == "markdown" else render_latex
     return render(trace, make_rows(trace, **view), columns)
 

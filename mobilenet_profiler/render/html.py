@@ -12,7 +12,7 @@ from mobilenet_profiler.rows import Row, describe_uncounted, make_rows
 
 def render_html(trace: Trace) -> str:
     """A `<table>` with caption, rows and total; every text escaped."""
-    columns = choose_columns(None, trace.backward)
+    columns = choose_columns(None, trace.backward, trace.convention)
     heading = "".join(f"<th>{escape(column.heading)}</th>" for column in columns)
     body = "".join(_render_row(row, trace, columns) for row in make_rows(trace))
     foot = _render_row(Row("total", "", "", trace.total), trace, columns)

@@ -6,6 +6,9 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from mobilenet_profiler.conventions import DEFAULT
+from mobilenet_profiler.conventions.catalogue import find_convention
+from mobilenet_profiler.conventions.convention import Convention
 from mobilenet_profiler.cost import Cost, LayerCost, Trace
 
 SCHEMA_VERSION = 1
@@ -17,30 +20,47 @@ def render_json(trace: Trace) -> str:
 
 
 def describe_trace(trace: Trace) -> dict[str, Any]:
-    """The same as plain data."""
+    """The same as plain data. Counts in FLOPs have the key `flops` instead of `macs`."""
+    known = trace.convention or find_convention(DEFAULT)
+    params = known.params.text if known.params else "learned numbers, each counted once"
     return {
         "schema_version": SCHEMA_VERSION,
         "spec": dict(trace.spec),
+        "convention": describe_convention(known),
         "units": {
-            "macs": "multiply-accumulates of convolutions, linear layers, matrix products",
-            "params": "learned numbers, each counted once",
+            known.key: (known if known.rules else find_convention(DEFAULT)).counts,
+            "params": params,
             "weights": "learned numbers in kernels and matrices alone",
             "activations": "elements written by the operations that macs counts",
             "elementwise": "element operations that are free by rule, forward",
             "backward_macs": "multiply-accumulates of the backward pass, where it was traced",
         },
-        "layers": [_describe_layer(layer) for layer in trace.layers],
-        "total": _describe_cost(trace.total),
+        "layers": [_describe_layer(layer, known.key) for layer in trace.layers],
+        "total": _describe_cost(trace.total, known.key),
         "uncounted": [asdict(item) for item in trace.uncounted],
         "notes": list(trace.notes),
         "backward": trace.backward,
     }
 
 
-def _describe_layer(layer: LayerCost) -> dict[str, Any]:
+def describe_convention(convention: Convention) -> dict[str, Any]:
+    """Its name, unit, words and source as plain data."""
+    return {
+        "name": convention.name,
+        "title": convention.title,
+        "unit": convention.unit if convention.rules else "",
+        "counts": convention.counts,
+        "params": convention.params.text if convention.params else "all, once",
+        "source": convention.source,
+        "limits": list(convention.limits),
+    }
+
+
+def _describe_layer(layer: LayerCost, key: str) -> dict[str, Any]:
     data = asdict(layer)
-    return {**{key: data[key] for key in data if key != "cost"}, **_describe_cost(layer.cost)}
+    own = {name: value for name, value in data.items() if name not in ("cost", "counted")}
+    return {**own, **_describe_cost(layer.cost, key)}
 
 
-def _describe_cost(cost: Cost) -> dict[str, int]:
-    return asdict(cost)
+def _describe_cost(cost: Cost, key: str) -> dict[str, int]:
+    return {key if name == "macs" else name: value for name, value in asdict(cost).items()}

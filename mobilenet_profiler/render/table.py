@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.box import Box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mobilenet_profiler.columns import Column, choose_columns, fit_columns
+from mobilenet_profiler.columns import Column, choose_columns, fit_columns, wrap_heading
 from mobilenet_profiler.cost import Cost, Trace
 from mobilenet_profiler.rows import (
     Row,
@@ -21,7 +22,10 @@ from mobilenet_profiler.rows import (
 )
 from mobilenet_profiler.units import format_rounded
 
-_RULED = Box("    \n    \n ── \n    \n ── \n ── \n    \n    \n")
+if TYPE_CHECKING:
+    from mobilenet_profiler.conventions.convention import Convention
+
+RULED = Box("    \n    \n ── \n    \n ── \n ── \n    \n    \n")
 _STYLES = {
     "pointwise": "cyan",
     "depthwise": "green",
@@ -54,7 +58,7 @@ def render_table(
     rows = make_rows(trace) if rows is None else rows
     folded = () if every else list_costless(rows)
     shown = [row for row in rows if row not in folded] or list(rows)
-    chosen = choose_columns(columns, trace.backward)
+    chosen = choose_columns(columns, trace.backward, trace.convention)
     fitted = chosen if columns else fit_columns(chosen, shown, trace.total, width)
     parts: list[RenderableType] = [
         Text(trace.label, style="bold"),
@@ -65,7 +69,7 @@ def render_table(
     ]
     if summary:
         parts += [Text(), _make_summary(trace)]
-    return Group(*parts, *_warn(trace))
+    return Group(*parts, *warn(trace))
 
 
 def render_text(trace: Trace, width: int = 100) -> str:
@@ -86,7 +90,7 @@ def _make_table(
     rows: Sequence[Row], columns: Sequence[Column], total: Cost, brackets: bool
 ) -> Table:
     table = Table(
-        box=_RULED,
+        box=RULED,
         show_footer=True,
         show_edge=False,
         padding=(0, 1),
@@ -96,7 +100,7 @@ def _make_table(
     whole = Row("total", "", "", total)
     for column in columns:
         table.add_column(
-            column.heading,
+            "\n".join(wrap_heading(column.heading)),
             footer=""
             if column.name in ("kind", "input", "filter", "output")
             else (column.cell(whole, total)),
@@ -124,17 +128,32 @@ def _mark_blocks(rows: Sequence[Row]) -> Iterator[str]:
 
 def _describe_rest(trace: Trace, shown: Sequence[Row], folded: Sequence[Row]) -> str:
     names = ", ".join(row.name for row in folded)
-    free = f"No params and no MACs: {names}." if names else ""
-    parts = (_count_all(trace.total), CONVENTION, _describe_tied(shown), free)
+    unit = trace.convention.unit if trace.convention else "MACs"
+    free = f"No params and no {unit}: {names}." if names else ""
+    convention = describe_convention(trace.convention) if trace.convention else CONVENTION
+    parts = (_count_all(trace), convention, _describe_tied(shown), free)
     return " ".join(part for part in parts if part)
 
 
-def _count_all(total: Cost) -> str:
-    counts = [f"{format_rounded(total.macs)} MACs"]
+def describe_convention(convention: Convention) -> str:
+    """What the numbers count, and where that was read."""
+    about = [f"Convention {convention.name} ({convention.source})."]
+    if convention.rules:
+        about.append(f"{convention.unit}: {convention.counts}.")
+    if convention.params:
+        about.append(f"params: {convention.params.text}.")
+    return " ".join(about)
+
+
+def _count_all(trace: Trace) -> str:
+    total = trace.total
+    known = trace.convention
+    heading, params = (known.heading, known.params_heading) if known else ("MACs", "params")
+    counts = [f"{format_rounded(total.macs)} {heading}"]
     if total.backward_macs:
         step = format_rounded(total.macs + total.backward_macs)
         counts += [f"{format_rounded(total.backward_macs)} MACs backward ({step} together)"]
-    counts += [f"{format_rounded(total.params)} params"]
+    counts += [f"{format_rounded(total.params)} {params}"]
     return ", ".join(counts) + "."
 
 
@@ -147,12 +166,14 @@ def _make_summary(trace: Trace) -> Table:
     rows = [row for row in summarise_kinds(trace) if row.cost.macs or row.cost.params]
     names = ["layer", "params", "params_share", "macs", "macs_share"]
     names.insert(5 if trace.backward else 3, "backward_macs" if trace.backward else "weights_share")
-    table = _make_table(rows, choose_columns(names), trace.total, brackets=False)
+    columns = choose_columns(names, convention=trace.convention)
+    table = _make_table(rows, columns, trace.total, brackets=False)
     table.columns[0].header = "by kind"
     return table
 
 
-def _warn(trace: Trace) -> Iterator[Text]:
+def warn(trace: Trace) -> Iterator[Text]:
+    """What was not counted, and the notes of a trace, a line each."""
     if trace.uncounted or trace.notes:
         yield Text()
     for line in describe_uncounted(trace):

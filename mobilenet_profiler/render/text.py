@@ -5,11 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mobilenet_profiler.columns import Column, choose_columns
+from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.cost import Cost, Trace
 from mobilenet_profiler.rows import Row
 from mobilenet_profiler.units import format_shape
+
+if TYPE_CHECKING:
+    from mobilenet_profiler.conventions.convention import Convention
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -25,42 +30,60 @@ CSV_HEADER = (
 
 def render_markdown(trace: Trace, rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
     """A table in GitHub's Markdown, the total in its last row."""
-    chosen = choose_columns(columns, trace.backward)
+    chosen = choose_columns(columns, trace.backward, trace.convention)
     rule = ["---:" if column.numeric else "---" for column in chosen]
-    body = [[_escape_markdown(cell) for cell in line] for line in _cells(rows, chosen, trace.total)]
+    body = [[escape_markdown(cell) for cell in line] for line in _cells(rows, chosen, trace.total)]
     lines = [[column.heading for column in chosen], rule, *body]
-    return f"**{_escape_markdown(trace.label)}**\n\n" + "".join(
+    return f"**{escape_markdown(_caption(trace))}**\n\n" + "".join(
         f"| {' | '.join(line)} |\n" for line in lines
     )
 
 
 def render_latex(trace: Trace, rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
     r"""A `tabular` with the rules of booktabs (`\usepackage{booktabs}`)."""
-    chosen = choose_columns(columns, trace.backward)
+    chosen = choose_columns(columns, trace.backward, trace.convention)
     align = "".join("r" if column.numeric else "l" for column in chosen)
     lines = [[_escape_latex(cell) for cell in line] for line in _cells(rows, chosen, trace.total)]
     body = [f"{' & '.join(line)} \\\\\n" for line in lines]
     header = " & ".join(_escape_latex(column.heading) for column in chosen)
     return (
-        f"% {trace.label}\n\\begin{{tabular}}{{{align}}}\n\\toprule\n{header} \\\\\n\\midrule\n"
+        f"% {_caption(trace)}\n\\begin{{tabular}}{{{align}}}\n\\toprule\n{header} \\\\\n\\midrule\n"
         f"{''.join(body[:-1])}\\midrule\n{body[-1]}\\bottomrule\n\\end{{tabular}}\n"
     )
 
 
-def render_csv(rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
-    """A line a row, no total; integers without separators, shapes as 1x3x224x224."""
+def _caption(trace: Trace) -> str:
+    """What was traced, and the convention of its numbers."""
+    known = trace.convention
+    return f"{trace.label}; {known.heading}: {known.counts}" if known else trace.label
+
+
+def render_csv(
+    rows: Sequence[Row],
+    columns: Sequence[str] | None = None,
+    convention: Convention | None = None,
+) -> str:
+    """A line a row, no total; integers without separators, shapes as 1x3x224x224.
+
+    The last column names the convention of params and MACs, where they are shown;
+    counts in FLOPs are headed `flops`.
+    """
     names = [column.name for column in choose_columns(columns)] if columns else None
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     total = sum((row.cost for row in rows), Cost())
     records = [_record(row, total) for row in rows]
     header = [_CSV_NAMES.get(name, name) for name in names] if names else list(CSV_HEADER)
-    writer.writerow(header)
-    writer.writerows([record[name] for name in header] for record in records)
+    key, own = (convention.key, convention.name) if convention else ("macs", DEFAULT)
+    renamed = {"macs": key, "macs_share": f"{key}_share"}
+    label = [own] if _CONVENED & set(header) else []
+    writer.writerow([*(renamed.get(n, n) for n in header), *(["convention"] if label else [])])
+    writer.writerows([*(record[column] for column in header), *label] for record in records)
     return buffer.getvalue()
 
 
 _CSV_NAMES = {"input": "input_shape", "output": "output_shape"}
+_CONVENED = {"macs", "macs_share", "params", "params_share"}  # what a convention changes
 
 
 def _record(row: Row, total: Cost) -> dict[str, object]:
@@ -88,7 +111,8 @@ def _cells(rows: Sequence[Row], columns: Sequence[Column], total: Cost) -> list[
     return [[column.cell(row, total) for column in columns] for row in (*rows, whole)]
 
 
-def _escape_markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
+    """A text whose characters Markdown leaves alone."""
     for character in "\\|_*`":
         text = text.replace(character, "\\" + character)
     return text

@@ -140,7 +140,12 @@ def cost_operation(
         rule=rule,
         elementwise=count_elements(operation.name, rule, shapes, results, options) if rule else 0,
         site=site,
+        contiguous=not inputs or _is_contiguous(inputs[0]),
     )
+
+
+def _is_contiguous(tensor: Tensor) -> bool:
+    return tensor.layout is torch.strided and tensor.is_contiguous()
 
 
 def _apply(formula: Callable[..., int], args: Any, kwargs: Any, output: Any) -> int:

@@ -21,6 +21,7 @@ from mobilenet_profiler.errors import UsageError, unknown_name
 from mobilenet_profiler.spec import MODES, ModelSpec, make_spec, refuse_sizes
 from mobilenet_profiler.trace.assembly import assemble_layers, list_uncounted
 from mobilenet_profiler.trace.build import build_model
+from mobilenet_profiler.trace.census import list_modules
 from mobilenet_profiler.trace.inputs import Inputs, make_inputs
 from mobilenet_profiler.trace.isolation import How, pause_collector
 from mobilenet_profiler.trace.modules import Structure
@@ -124,6 +125,7 @@ def trace_module(
         _check_modules(structure)
         passed, notes = _record(structure, inputs, mode, backward, real)
         layers = assemble_layers(structure.placed, passed.operations, passed.calls)
+        modules = list_modules(structure.placed, passed.calls)
     named = ModelSpec(type(model).__name__, inputs=inputs.describe())
     return Trace(
         label=label or named.label,
@@ -133,6 +135,7 @@ def trace_module(
         uncounted=list_uncounted(passed.operations),
         notes=notes,
         backward=backward,
+        modules=modules,
     )
 
 

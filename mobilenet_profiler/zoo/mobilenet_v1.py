@@ -111,7 +111,21 @@ class PaddedConv2d(nn.Conv2d):
         return pad_same(size, kernel, self.stride[axis], dilation)
 
 
-def make_layer(conv: PaddedConv2d) -> nn.Sequential:
+def make_convolution(
+    channels: int, depth: int, kernel: tuple[int, int], explicit_padding: bool, **options: Any
+) -> nn.Conv2d:
+    """PyTorch's own convolution where its padding can be one number on both sides.
+
+    Tools that go by a layer's exact class see it, and miss `PaddedConv2d`.
+    """
+    pads = [pad_explicit(size, options.get("dilation", 1)) for size in kernel]
+    if explicit_padding and all(before == after for before, after in pads):
+        padding = (pads[0][0], pads[1][0])
+        return nn.Conv2d(channels, depth, kernel, padding=padding, bias=False, **options)
+    return PaddedConv2d(channels, depth, kernel, explicit_padding=explicit_padding, **options)
+
+
+def make_layer(conv: nn.Conv2d) -> nn.Sequential:
     """Convolution, BatchNorm, ReLU6: what the paper counts as one layer."""
     momentum = 1 - BATCH_NORM_DECAY
     norm = nn.BatchNorm2d(conv.out_channels, eps=BATCH_NORM_EPSILON, momentum=momentum)
@@ -190,15 +204,19 @@ class MobileNetV1(nn.Module):
     def _make_block(
         self, row: Row, channels: int, depth: int, stride: int, rate: int, name: str
     ) -> nn.Sequential:
-        pad = {"explicit_padding": self.explicit_padding}
+        explicit = self.explicit_padding
         if isinstance(row, Conv):
-            return make_layer(PaddedConv2d(channels, depth, row.kernel, stride=stride, **pad))
+            return make_layer(
+                make_convolution(channels, depth, row.kernel, explicit, stride=stride)
+            )
         geometry = {"stride": stride, "dilation": rate, "groups": channels}
         block: OrderedDict[str, nn.Module] = OrderedDict(
-            depthwise=make_layer(PaddedConv2d(channels, channels, row.kernel, **geometry, **pad))
+            depthwise=make_layer(
+                make_convolution(channels, channels, row.kernel, explicit, **geometry)
+            )
         )
         if self.final_endpoint != f"{name}_depthwise":
-            block["pointwise"] = make_layer(PaddedConv2d(channels, depth, (1, 1), **pad))
+            block["pointwise"] = make_layer(make_convolution(channels, depth, (1, 1), explicit))
         return nn.Sequential(block)
 
     def _make_head(
