@@ -1,4 +1,4 @@
-"""From recorded operations to layers: pure, apart from reading the model's structure."""
+"""From recorded operations and the facts of modules to layers: pure, no torch."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from math import prod
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from torch import Tensor, nn
-
-from mobilenet_profiler.cost import Cost, LayerCost, OpCost, Shape, Uncounted
+from mobilenet_profiler.cost import (
+    Cost,
+    LayerCost,
+    ModuleFacts,
+    OpCost,
+    Shape,
+    TensorFacts,
+    Uncounted,
+)
 from mobilenet_profiler.trace.kinds import ATTENTION, name_kinds, name_module
-from mobilenet_profiler.trace.operations import unpack_weights
-from mobilenet_profiler.trace.recipes import LIMIT
 
 Ran = list[tuple[OpCost, str]]
 
@@ -32,7 +36,7 @@ _NOTHING = Owned()
 
 
 def assemble_layers(
-    modules: Mapping[str, nn.Module], operations: Sequence[OpCost], calls: Mapping[str, int]
+    modules: Mapping[str, ModuleFacts], operations: Sequence[OpCost]
 ) -> tuple[LayerCost, ...]:
     """A layer for each module, by path, that ran operations or owns parameters.
 
@@ -48,45 +52,32 @@ def assemble_layers(
     owned = count_parameters(modules)
     used = [path for path, own in owned.items() if own.params or (own.tied and path in forward)]
     return tuple(
-        _find_layer(
-            path,
-            modules[path],
-            forward.get(path, []),
-            owned[path],
-            calls.get(path, 0),
-            backward.get(path, 0),
-        )
+        _find_layer(path, modules[path], forward.get(path, []), owned[path], backward.get(path, 0))
         for path in dict.fromkeys([*forward, *used, *backward])
     )
 
 
-def count_parameters(modules: Mapping[str, nn.Module]) -> dict[str, Owned]:
+def count_parameters(modules: Mapping[str, ModuleFacts]) -> dict[str, Owned]:
     """What each module owns itself; a parameter that is shared counts at the first."""
     seen: dict[int, str] = {}
-    return {path: _count_owned(path, module, seen) for path, module in modules.items()}
+    return {
+        path: _count_owned(path, facts.parameters, seen) if facts.parameters else _NOTHING
+        for path, facts in modules.items()
+    }
 
 
-def _count_owned(path: str, module: nn.Module, seen: dict[int, str]) -> Owned:
+def _count_owned(path: str, tensors: Iterable[TensorFacts], seen: dict[int, str]) -> Owned:
     params = weights = tied = 0
     tied_to = ""
-    for tensor in _list_parameters(module):
-        place = seen.setdefault(id(tensor), path)
-        size = tensor.numel()
+    for key, shape in {tensor.key: tensor.shape for tensor in tensors}.items():
+        place = seen.setdefault(key, path)
+        size = prod(shape)
         if place != path:
             tied, tied_to = tied + size, tied_to or place
         else:
             params += size
-            weights += size if tensor.dim() > 1 else 0
-    return Owned(params, weights, tied, tied_to) if params or tied else _NOTHING
-
-
-def _list_parameters(module: nn.Module) -> list[Tensor]:
-    """Its own parameters, each once, and the weights packed for quantised operations."""
-    if not module._parameters and "quantized" not in type(module).__module__:
-        return []
-    own: dict[int, Tensor] = {id(p): p for p in module._parameters.values() if p is not None}
-    packed = module.__dict__.values() if "quantized" in type(module).__module__ else ()
-    return [*own.values(), *(tensor for value in packed for tensor in unpack_weights(value))]
+            weights += size if len(shape) > 1 else 0
+    return Owned(params, weights, tied, tied_to)
 
 
 def list_uncounted(operations: Iterable[OpCost]) -> tuple[Uncounted, ...]:
@@ -100,30 +91,27 @@ def list_uncounted(operations: Iterable[OpCost]) -> tuple[Uncounted, ...]:
     )
 
 
-def _find_layer(
-    path: str, module: nn.Module, ran: Ran, owned: Owned, calls: int, backward: int
-) -> LayerCost:
+def _find_layer(path: str, module: ModuleFacts, ran: Ran, owned: Owned, backward: int) -> LayerCost:
     """The layer, from memory where the very same few operations ran there before."""
     if len(ran) > _FEW:
-        return _make_layer(path, module, ran, owned, calls, backward)
-    key = (path, type(module), owned, calls, backward, *[id(operation) for operation, _ in ran])
+        return _make_layer(path, module, ran, owned, backward)
+    key = (path, module, owned, backward, *[id(operation) for operation, _ in ran])
     known = _layers.get(key)
     if known is None or known[1] != [kind for _, kind in ran]:
-        if len(_layers) >= LIMIT:
+        if len(_layers) >= _LIMIT:
             _layers.clear()
-        made = _make_layer(path, module, ran, owned, calls, backward)
+        made = _make_layer(path, module, ran, owned, backward)
         known = _layers[key] = (made, [kind for _, kind in ran], ran)
     return known[0]
 
 
 _FEW = 8
+_LIMIT = 4_096
 # By the operations themselves, which are held here too, so that an id is not given again.
 _layers: dict[Any, tuple[LayerCost, list[str], Ran]] = {}
 
 
-def _make_layer(
-    path: str, module: nn.Module, ran: Ran, owned: Owned, calls: int, backward: int
-) -> LayerCost:
+def _make_layer(path: str, module: ModuleFacts, ran: Ran, owned: Owned, backward: int) -> LayerCost:
     counted = [operation for operation, _ in ran if operation.macs]
     main = max(counted, key=_get_macs) if counted else None
     first = ran[0][0] if ran else None
@@ -135,7 +123,7 @@ def _make_layer(
     return LayerCost(
         path=path,
         kind=_choose_kind(module, ran, main),
-        module=type(module).__name__,
+        module=module.type.rpartition(".")[2],
         input_shape=_find_input(first) if first else None,
         output_shape=_find_output(ran),
         weight_shape=_find_weight(module, main) if main else None,
@@ -143,7 +131,7 @@ def _make_layer(
         stride=_as_pair(options.get("stride")),
         dilation=_as_pair(options.get("dilation")),
         groups=groups if isinstance(groups, int) else 1,
-        calls=calls,
+        calls=module.calls,
         tied=owned.tied,
         tied_to=owned.tied_to,
     )
@@ -175,25 +163,22 @@ def _find_output(ran: Ran) -> Shape | None:
     return next((op.outputs[0] for op, _ in reversed(ran) if op.outputs), None)
 
 
-def _find_weight(module: nn.Module, main: OpCost) -> Shape | None:
+def _find_weight(module: ModuleFacts, main: OpCost) -> Shape | None:
     """The module's own parameter that its main operation multiplies by, as it is stored."""
-    weight = module._parameters.get("weight")
-    if weight is not None and main.inputs[1:] and tuple(weight.shape) == main.inputs[1]:
-        return main.inputs[1]
-    shapes = {tuple(p.shape) for p in module._parameters.values() if p is not None and p.dim() > 1}
+    shapes = [tensor.shape for tensor in module.parameters if len(tensor.shape) > 1]
     for shape in main.inputs[1:]:
         for stored in (shape, shape[::-1] if len(shape) == 2 else shape):
             if stored in shapes:
                 return stored
-    return next(iter(shapes)) if len(shapes) == 1 and len(main.inputs) == 1 else None
+    return shapes[0] if len(shapes) == 1 and len(main.inputs) == 1 else None
 
 
-def _choose_kind(module: nn.Module, ran: Ran, main: OpCost | None) -> str:
+def _choose_kind(module: ModuleFacts, ran: Ran, main: OpCost | None) -> str:
     if main is not None:
         kinds = [kind for operation, kind in ran if operation.macs]
         return ATTENTION if ATTENTION in kinds else kinds[0] if len(kinds) == 1 else _of(ran, main)
-    if type(module).__module__.startswith("torch.nn.modules"):
-        return name_module(type(module).__name__)
+    if module.type.startswith("torch.nn.modules."):
+        return name_module(module.type.rpartition(".")[2])
     kinds = [kind for kind, _ in groupby(kind for _, kind in ran)]
     return " + ".join(kinds[:3]) if kinds else "not run"
 

@@ -124,8 +124,8 @@ def trace_module(
         structure = Structure(unwrap(model))
         _check_modules(structure)
         passed, notes = _record(structure, inputs, mode, backward, real)
-        layers = assemble_layers(structure.placed, passed.operations, passed.calls)
         modules = list_modules(structure.placed, passed.calls)
+        layers = assemble_layers(modules, passed.operations)
     named = ModelSpec(type(model).__name__, inputs=inputs.describe())
     return Trace(
         label=label or named.label,
