@@ -225,6 +225,11 @@ def describe_uncounted(trace: Trace) -> list[str]:
     return [_describe_group(name, site, items) for (name, site), items in groups.items()]
 
 
+def list_warnings(trace: Trace) -> list[str]:
+    """What every view of a trace must say: work that is not counted, how it was traced."""
+    return [*describe_uncounted(trace), *(f"note: {note}" for note in trace.notes)]
+
+
 def _describe_group(name: str, site: str, items: Sequence[Uncounted]) -> str:
     calls = sum(item.calls for item in items)
     paths = list(dict.fromkeys(item.path or "the model itself" for item in items))

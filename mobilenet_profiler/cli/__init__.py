@@ -11,6 +11,7 @@ from mobilenet_profiler import __version__
 from mobilenet_profiler.cli.conventions import conventions
 from mobilenet_profiler.cli.explain import explain
 from mobilenet_profiler.cli.models import models
+from mobilenet_profiler.cli.operations import operations
 from mobilenet_profiler.cli.output import write_note, write_text
 from mobilenet_profiler.cli.table import table
 from mobilenet_profiler.errors import UsageError
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command()(table)
 app.command()(explain)
 app.command()(models)
+app.command()(operations)
 app.command()(conventions)
 
 

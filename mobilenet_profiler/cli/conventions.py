@@ -8,15 +8,17 @@ from typing import Annotated
 import typer
 
 from mobilenet_profiler.cli import options as opt
+from mobilenet_profiler.cli.model import Settings, takes_settings, trace_spec
 from mobilenet_profiler.cli.output import measure_width, write_renderable, write_text
-from mobilenet_profiler.cli.table import gather_settings, trace_spec
 from mobilenet_profiler.errors import UsageError, unknown_name
 from mobilenet_profiler.spec import ModelSpec, make_spec
 
 FORMATS = ("table", "markdown", "csv", "json")
 
 
+@takes_settings
 def conventions(
+    settings: Settings,
     model: Annotated[
         str | None,
         typer.Argument(
@@ -26,19 +28,6 @@ def conventions(
             show_default=False,
         ),
     ] = None,
-    alpha: opt.Alpha = None,
-    resolution: opt.Resolution = None,
-    beta: opt.Beta = None,
-    classes: opt.Classes = None,
-    output_stride: opt.OutputStride = None,
-    final_endpoint: opt.FinalEndpoint = None,
-    explicit_padding: opt.ExplicitPadding = None,
-    global_pool: opt.GlobalPool = None,
-    batch: opt.Batch = None,
-    arguments: opt.Set = None,
-    inputs: opt.Input = None,
-    inputs_from: opt.InputsFrom = None,
-    train: opt.Train = False,
     convention: Annotated[
         list[str] | None,
         typer.Option(
@@ -52,13 +41,12 @@ def conventions(
     output: opt.Output = "-",
 ) -> None:
     """List the conventions of counting, or count MODEL in each and say why they differ."""
-    settings = gather_settings(locals())
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
     names = _choose(convention)
     if model is not None:
         _show_comparison(make_spec(model, **settings), names, format, output)
-    elif any(value for name, value in settings.items() if name != "mode") or train:
+    elif settings["mode"] == "train" or any(settings[name] for name in settings if name != "mode"):
         raise UsageError("options of a model need one: mobilenet-profiler conventions MODEL")
     else:
         _show_list(names, format, output, every=convention is not None)

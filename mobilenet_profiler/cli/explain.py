@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from mobilenet_profiler.cli import options as opt
+from mobilenet_profiler.cli.model import Settings, takes_settings, trace_spec
 from mobilenet_profiler.cli.output import write_text
-from mobilenet_profiler.cli.table import gather_settings, trace_spec
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.spec import make_spec
 
 
+@takes_settings
 def explain(
     names: Annotated[
         list[str],
@@ -22,23 +23,10 @@ def explain(
             autocompletion=opt.complete_model,
         ),
     ],
-    alpha: opt.Alpha = None,
-    resolution: opt.Resolution = None,
-    beta: opt.Beta = None,
-    classes: opt.Classes = None,
-    output_stride: opt.OutputStride = None,
-    final_endpoint: opt.FinalEndpoint = None,
-    explicit_padding: opt.ExplicitPadding = None,
-    global_pool: opt.GlobalPool = None,
-    batch: opt.Batch = None,
-    arguments: opt.Set = None,
-    inputs: opt.Input = None,
-    inputs_from: opt.InputsFrom = None,
-    train: opt.Train = False,
+    settings: Settings,
     output: opt.Output = "-",
 ) -> None:
     """Show the arithmetic of a layer, and what its separable pair saves."""
-    settings = gather_settings(locals())
     if len(names) > 2:
         raise UsageError(f"explain takes [MODEL] LAYER, given {len(names)} names: {names}")
     model, layer = names if len(names) == 2 else ("mobilenet_v1", names[0])

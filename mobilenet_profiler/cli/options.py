@@ -82,6 +82,8 @@ InputsFrom = Annotated[
 Train = Annotated[
     bool, typer.Option("--train/--eval", help="Count it as it trains, or as it predicts.")
 ]
+Backward = Annotated[bool, typer.Option("--backward", help="Trace the backward pass too.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit 1 if any work is not counted.")]
 InConvention = Annotated[
     str,
     typer.Option(

@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-import gc
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mobilenet_profiler.cli import options as opt
+from mobilenet_profiler.cli.model import Settings, keep_stdout, takes_settings, trace_spec
 from mobilenet_profiler.cli.output import measure_width, write_note, write_renderable, write_text
 from mobilenet_profiler.columns import COLUMNS, choose_columns
 from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.errors import UsageError, unknown_name
-from mobilenet_profiler.rows import GROUPINGS, SORT_KEYS, describe_uncounted, make_rows
-from mobilenet_profiler.spec import ModelSpec, make_spec, parse_argument
+from mobilenet_profiler.rows import GROUPINGS, SORT_KEYS, list_warnings, make_rows
+from mobilenet_profiler.spec import ModelSpec, make_spec
 
 if TYPE_CHECKING:
     from mobilenet_profiler.cost import Trace
 
 FORMATS = ("table", "slim", "paper", "markdown", "csv", "json", "latex")
 _WHOLE_FORMATS = ("slim", "paper", "json")
+_BARE_FORMATS = ("slim", "paper", "csv")
 
 
+@takes_settings
 def table(
+    settings: Settings,
     model: opt.Model = "mobilenet_v1",
-    alpha: opt.Alpha = None,
-    resolution: opt.Resolution = None,
-    beta: opt.Beta = None,
-    classes: opt.Classes = None,
-    output_stride: opt.OutputStride = None,
-    final_endpoint: opt.FinalEndpoint = None,
-    explicit_padding: opt.ExplicitPadding = None,
-    global_pool: opt.GlobalPool = None,
-    batch: opt.Batch = None,
-    arguments: opt.Set = None,
-    inputs: opt.Input = None,
-    inputs_from: opt.InputsFrom = None,
-    train: opt.Train = False,
     format: Annotated[str, typer.Option("--format", "-f", help=", ".join(FORMATS))] = "table",
     output: opt.Output = "-",
     sort: Annotated[str | None, typer.Option(help=", ".join(SORT_KEYS), show_default=False)] = None,
@@ -60,13 +47,9 @@ def table(
             show_default=False,
         ),
     ] = None,
-    backward: Annotated[
-        bool, typer.Option("--backward", help="Trace the backward pass too.")
-    ] = False,
+    backward: opt.Backward = False,
     convention: opt.InConvention = DEFAULT,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit 1 if any work is not counted.")
-    ] = False,
+    strict: opt.Strict = False,
     cross_check: Annotated[
         bool,
         typer.Option("--cross-check", help="Count with PyTorch and fvcore too; exit 1 if unequal."),
@@ -74,41 +57,20 @@ def table(
 ) -> None:
     """Print the cost of every layer: parameters and MACs, traced, exact.
 
-    Exit codes: 0; 1 if --cross-check finds a difference or --strict work that is not
-    counted; 2 if something given cannot be used.
+    Exits 1 if --cross-check finds a difference, or --strict uncounted work;
+    2 if something given cannot be used.
     """
     view = {"by": by, "depth": depth, "sort": sort, "top": top, "every": every}
     names = [name.strip() for name in columns.split(",")] if columns else None
     check_view(format, view, names)
     check_convention(convention, format, backward)
-    spec = make_spec(model, **gather_settings(locals()))
+    spec = make_spec(model, **settings)
     trace = trace_spec(spec, backward)
     show(trace.convert(convention), format, output, view, names)
-    failed = report_uncounted(trace, shown=format == "table") if strict else 0
+    failed = report_warnings(trace, format, strict)
     if cross_check:
         failed |= report_cross_check(spec, trace)
     raise typer.Exit(failed)
-
-
-def gather_settings(given: dict[str, Any]) -> dict[str, Any]:
-    """What `make_spec` takes of the command line: the options that were given."""
-    names = ["alpha", "resolution", "beta", "batch"]
-    names += ["output_stride", "final_endpoint", "explicit_padding", "global_pool"]
-    settings = {name: given[name] for name in names if given.get(name) is not None}
-    if given.get("classes") is not None:
-        settings["num_classes"] = given["classes"]
-    return {**settings, **_gather_inputs(given), "mode": "train" if given["train"] else "eval"}
-
-
-def _gather_inputs(given: dict[str, Any]) -> dict[str, Any]:
-    arguments: dict[str, Any] = {}
-    for text in given["arguments"] or ():
-        key, value = parse_argument(text)
-        if key in arguments:
-            raise UsageError(f"--set {key} is given twice")
-        arguments[key] = value
-    inputs = tuple(given["inputs"] or ())
-    return {"arguments": arguments, "inputs": inputs, "inputs_from": given["inputs_from"]}
 
 
 def check_view(format: str, view: dict[str, Any], columns: list[str] | None) -> None:
@@ -146,28 +108,6 @@ def check_convention(name: str, format: str, backward: bool) -> None:
         raise UsageError(f"--convention does not apply to format {format!r}; it does to: {allowed}")
     if backward:
         raise UsageError(f"convention {name!r} counts the forward pass alone, given --backward")
-
-
-def trace_spec(spec: ModelSpec, backward: bool = False) -> Trace:
-    """The spec's trace; torch is imported here.
-
-    Its import makes some hundred thousand objects that live as long as the process:
-    collecting garbage among them costs a tenth of the command and finds none.
-    """
-    gc.disable()
-    from mobilenet_profiler.trace.tracer import trace
-
-    gc.freeze()
-    gc.enable()
-    with keep_stdout():
-        return trace(spec, backward=backward)
-
-
-@contextmanager
-def keep_stdout() -> Iterator[None]:
-    """Stdout carries our data: what a model's own code prints goes to stderr."""
-    with redirect_stdout(sys.stderr):
-        yield
 
 
 def show(
@@ -224,8 +164,8 @@ def report_cross_check(spec: ModelSpec, trace: Trace) -> int:
     return 0 if check.agrees else 1
 
 
-def report_uncounted(trace: Trace, shown: bool) -> int:
-    """What no number includes, on stderr unless shown; 0 if there is nothing, else 1."""
-    for line in () if shown else describe_uncounted(trace):
+def report_warnings(trace: Trace, format: str, strict: bool) -> int:
+    """What a format has no room for, on stderr; 1 if strict and any work is not counted."""
+    for line in list_warnings(trace) if format in _BARE_FORMATS else ():
         write_note(line)
-    return 1 if trace.uncounted else 0
+    return 1 if strict and trace.uncounted else 0

@@ -7,7 +7,7 @@ from html import escape
 
 from mobilenet_profiler.columns import Column, choose_columns
 from mobilenet_profiler.cost import Trace
-from mobilenet_profiler.rows import Row, describe_uncounted, make_rows
+from mobilenet_profiler.rows import Row, list_warnings, make_rows
 
 
 def render_html(trace: Trace) -> str:
@@ -16,8 +16,7 @@ def render_html(trace: Trace) -> str:
     heading = "".join(f"<th>{escape(column.heading)}</th>" for column in columns)
     body = "".join(_render_row(row, trace, columns) for row in make_rows(trace))
     foot = _render_row(Row("total", "", "", trace.total), trace, columns)
-    lines = [*describe_uncounted(trace), *trace.notes]
-    note = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    note = "".join(f"<p>{escape(line)}</p>" for line in list_warnings(trace))
     return (
         f"<table><caption>{escape(trace.label)}</caption><thead><tr>{heading}</tr></thead>"
         f"<tbody>{body}</tbody><tfoot>{foot}</tfoot></table>{note}"

@@ -15,8 +15,8 @@ from mobilenet_profiler.columns import Column, choose_columns, fit_columns, wrap
 from mobilenet_profiler.cost import Cost, Trace
 from mobilenet_profiler.rows import (
     Row,
-    describe_uncounted,
     list_costless,
+    list_warnings,
     make_rows,
     summarise_kinds,
 )
@@ -174,9 +174,8 @@ def _make_summary(trace: Trace) -> Table:
 
 def warn(trace: Trace) -> Iterator[Text]:
     """What was not counted, and the notes of a trace, a line each."""
-    if trace.uncounted or trace.notes:
+    lines = list_warnings(trace)
+    if lines:
         yield Text()
-    for line in describe_uncounted(trace):
-        yield Text(line, style="bold red")
-    for note in trace.notes:
-        yield Text(f"note: {note}", style="yellow")
+    for line in lines:
+        yield Text(line, style="yellow" if line.startswith("note:") else "bold red")

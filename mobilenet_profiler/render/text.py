@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mobilenet_profiler.columns import Column, choose_columns
 from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.cost import Cost, Trace
-from mobilenet_profiler.rows import Row
+from mobilenet_profiler.rows import Row, list_warnings
 from mobilenet_profiler.units import format_shape
 
 if TYPE_CHECKING:
@@ -34,9 +34,14 @@ def render_markdown(trace: Trace, rows: Sequence[Row], columns: Sequence[str] | 
     rule = ["---:" if column.numeric else "---" for column in chosen]
     body = [[escape_markdown(cell) for cell in line] for line in _cells(rows, chosen, trace.total)]
     lines = [[column.heading for column in chosen], rule, *body]
-    return f"**{escape_markdown(_caption(trace))}**\n\n" + "".join(
-        f"| {' | '.join(line)} |\n" for line in lines
-    )
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"**{escape_markdown(_caption(trace))}**\n\n{table}{list_markdown_warnings(trace)}"
+
+
+def list_markdown_warnings(trace: Trace) -> str:
+    """What was not counted, and notes, as a list under a table; '' where there is nothing."""
+    lines = [f"- {escape_markdown(line)}\n" for line in list_warnings(trace)]
+    return "".join(["\n", *lines]) if lines else ""
 
 
 def render_latex(trace: Trace, rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
@@ -46,8 +51,9 @@ def render_latex(trace: Trace, rows: Sequence[Row], columns: Sequence[str] | Non
     lines = [[_escape_latex(cell) for cell in line] for line in _cells(rows, chosen, trace.total)]
     body = [f"{' & '.join(line)} \\\\\n" for line in lines]
     header = " & ".join(_escape_latex(column.heading) for column in chosen)
+    notes = "".join(f"% {line}\n" for line in (_caption(trace), *list_warnings(trace)))
     return (
-        f"% {_caption(trace)}\n\\begin{{tabular}}{{{align}}}\n\\toprule\n{header} \\\\\n\\midrule\n"
+        f"{notes}\\begin{{tabular}}{{{align}}}\n\\toprule\n{header} \\\\\n\\midrule\n"
         f"{''.join(body[:-1])}\\midrule\n{body[-1]}\\bottomrule\n\\end{{tabular}}\n"
     )
 

@@ -188,6 +188,14 @@ def find_rule(name: str, pointwise: bool, view: bool) -> str | None:
     return FREE.get(forward) if forward != name else None
 
 
+def list_rules() -> list[tuple[str, str, list[str]]]:
+    """Each rule with its meaning and the operations that it names, in order."""
+    return [
+        (rule, meaning, sorted(name for name in FREE if FREE[name] == rule))
+        for rule, meaning in RULES.items()
+    ]
+
+
 def count_elements(
     name: str,
     rule: str,

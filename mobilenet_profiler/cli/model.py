@@ -1,0 +1,111 @@
+"""The options that name a model and its inputs, and its trace: shared by several commands."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from functools import wraps
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from mobilenet_profiler.cli import options as opt
+from mobilenet_profiler.errors import UsageError
+from mobilenet_profiler.spec import ModelSpec, parse_argument
+
+if TYPE_CHECKING:
+    from mobilenet_profiler.cost import Trace
+
+Settings = dict[str, Any]
+
+_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "alpha": (opt.Alpha, None),
+    "resolution": (opt.Resolution, None),
+    "beta": (opt.Beta, None),
+    "classes": (opt.Classes, None),
+    "output_stride": (opt.OutputStride, None),
+    "final_endpoint": (opt.FinalEndpoint, None),
+    "explicit_padding": (opt.ExplicitPadding, None),
+    "global_pool": (opt.GlobalPool, None),
+    "batch": (opt.Batch, None),
+    "arguments": (opt.Set, None),
+    "inputs": (opt.Input, None),
+    "inputs_from": (opt.InputsFrom, None),
+    "train": (opt.Train, False),
+}
+_RENAMED = {"classes": "num_classes"}
+_GATHERED = ("arguments", "inputs", "inputs_from", "train")
+
+
+def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with the options of a model in the place of its parameter `settings`.
+
+    The command gets those that were given, as `make_spec` takes them.
+    """
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        settings = gather_settings({name: given.pop(name) for name in _OPTIONS})
+        command(settings=settings, **given)
+
+    parameters = list(_list_parameters(command))
+    del run.__wrapped__
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def _list_parameters(command: Callable[..., None]) -> Iterator[inspect.Parameter]:
+    hints = get_type_hints(command, include_extras=True)
+    named = inspect.Parameter.KEYWORD_ONLY
+    for name, parameter in inspect.signature(command).parameters.items():
+        if name != "settings":
+            yield parameter.replace(annotation=hints[name], kind=named)
+            continue
+        for option, (annotation, default) in _OPTIONS.items():
+            yield inspect.Parameter(option, named, default=default, annotation=annotation)
+
+
+def gather_settings(given: dict[str, Any]) -> Settings:
+    """What `make_spec` takes of the command line: the options that were given."""
+    settings = {
+        _RENAMED.get(name, name): value
+        for name, value in given.items()
+        if value is not None and name not in _GATHERED
+    }
+    arguments: dict[str, Any] = {}
+    for text in given["arguments"] or ():
+        key, value = parse_argument(text)
+        if key in arguments:
+            raise UsageError(f"--set {key} is given twice")
+        arguments[key] = value
+    return {
+        **settings,
+        "arguments": arguments,
+        "inputs": tuple(given["inputs"] or ()),
+        "inputs_from": given["inputs_from"],
+        "mode": "train" if given["train"] else "eval",
+    }
+
+
+def trace_spec(spec: ModelSpec, backward: bool = False) -> Trace:
+    """The spec's trace; torch is imported here.
+
+    Its import makes some hundred thousand objects that live as long as the process:
+    collecting garbage among them costs a tenth of the command and finds none.
+    """
+    gc.disable()
+    from mobilenet_profiler.trace.tracer import trace
+
+    gc.freeze()
+    gc.enable()
+    with keep_stdout():
+        return trace(spec, backward=backward)
+
+
+@contextmanager
+def keep_stdout() -> Iterator[None]:
+    """Stdout carries our data: what a model's own code prints goes to stderr."""
+    with redirect_stdout(sys.stderr):
+        yield
