@@ -81,7 +81,7 @@ def table(
     spec = make_spec(model, **gather_settings(locals()))
     trace = trace_spec(spec, backward)
     show(trace, format, output, view, names)
-    failed = report_uncounted(trace) if strict else 0
+    failed = report_uncounted(trace, shown=format == "table") if strict else 0
     if cross_check:
         failed |= report_cross_check(spec, trace)
     raise typer.Exit(failed)
@@ -206,8 +206,8 @@ def report_cross_check(spec: ModelSpec, trace: Trace) -> int:
     return 0 if check.agrees else 1
 
 
-def report_uncounted(trace: Trace) -> int:
-    """What no number includes, on stderr; 0 if there is nothing, else 1."""
-    for line in describe_uncounted(trace):
+def report_uncounted(trace: Trace, shown: bool) -> int:
+    """What no number includes, on stderr unless shown; 0 if there is nothing, else 1."""
+    for line in () if shown else describe_uncounted(trace):
         write_note(line)
     return 1 if trace.uncounted else 0

@@ -145,14 +145,16 @@ def _describe_tied(rows: Sequence[Row]) -> str:
 
 def _make_summary(trace: Trace) -> Table:
     rows = [row for row in summarise_kinds(trace) if row.cost.macs or row.cost.params]
-    names = ["layer", "params", "params_share", "weights_share", "macs", "macs_share"]
-    names += ["backward_macs"] if trace.backward else []
+    names = ["layer", "params", "params_share", "macs", "macs_share"]
+    names.insert(5 if trace.backward else 3, "backward_macs" if trace.backward else "weights_share")
     table = _make_table(rows, choose_columns(names), trace.total, brackets=False)
     table.columns[0].header = "by kind"
     return table
 
 
 def _warn(trace: Trace) -> Iterator[Text]:
+    if trace.uncounted or trace.notes:
+        yield Text()
     for line in describe_uncounted(trace):
         yield Text(line, style="bold red")
     for note in trace.notes:

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from math import prod
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from mobilenet_profiler.cost import Cost, LayerCost, OpCost, Shape, Uncounted
 from mobilenet_profiler.trace.kinds import ATTENTION, name_kinds, name_module
 from mobilenet_profiler.trace.operations import unpack_weights
+from mobilenet_profiler.trace.recipes import LIMIT
 
 Ran = list[tuple[OpCost, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Owned:
+class Owned(NamedTuple):
     """Parameters of one module itself: those counted here, and those counted before."""
 
-    cost: Cost
+    params: int = 0
+    weights: int = 0
     tied: int = 0
     tied_to: str = ""
 
 
-_NOTHING = Owned(Cost())
+_NOTHING = Owned()
 
 
 def assemble_layers(
@@ -46,10 +46,16 @@ def assemble_layers(
     for operation in operations[len(first) :]:
         backward[operation.owner] += operation.macs
     owned = count_parameters(modules)
-    known = [path for path, own in owned.items() if own.cost.params or own.tied]
-    used = [path for path in known if path in forward or owned[path].cost.params]
+    used = [path for path, own in owned.items() if own.params or (own.tied and path in forward)]
     return tuple(
-        _make_layer(path, modules[path], forward.get(path, []), owned[path], calls, backward[path])
+        _find_layer(
+            path,
+            modules[path],
+            forward.get(path, []),
+            owned[path],
+            calls.get(path, 0),
+            backward.get(path, 0),
+        )
         for path in dict.fromkeys([*forward, *used, *backward])
     )
 
@@ -71,7 +77,7 @@ def _count_owned(path: str, module: nn.Module, seen: dict[int, str]) -> Owned:
         else:
             params += size
             weights += size if tensor.dim() > 1 else 0
-    return Owned(Cost(params, weights), tied, tied_to) if params or tied else _NOTHING
+    return Owned(params, weights, tied, tied_to) if params or tied else _NOTHING
 
 
 def _list_parameters(module: nn.Module) -> list[Tensor]:
@@ -94,13 +100,29 @@ def list_uncounted(operations: Iterable[OpCost]) -> tuple[Uncounted, ...]:
     )
 
 
+def _find_layer(
+    path: str, module: nn.Module, ran: Ran, owned: Owned, calls: int, backward: int
+) -> LayerCost:
+    """The layer, from memory where the very same few operations ran there before."""
+    if len(ran) > _FEW:
+        return _make_layer(path, module, ran, owned, calls, backward)
+    key = (path, type(module), owned, calls, backward, *[id(operation) for operation, _ in ran])
+    known = _layers.get(key)
+    if known is None or known[1] != [kind for _, kind in ran]:
+        if len(_layers) >= LIMIT:
+            _layers.clear()
+        made = _make_layer(path, module, ran, owned, calls, backward)
+        known = _layers[key] = (made, [kind for _, kind in ran], ran)
+    return known[0]
+
+
+_FEW = 8
+# By the operations themselves, which are held here too, so that an id is not given again.
+_layers: dict[Any, tuple[LayerCost, list[str], Ran]] = {}
+
+
 def _make_layer(
-    path: str,
-    module: nn.Module,
-    ran: Ran,
-    owned: Owned,
-    calls: Mapping[str, int],
-    backward: int,
+    path: str, module: nn.Module, ran: Ran, owned: Owned, calls: int, backward: int
 ) -> LayerCost:
     counted = [operation for operation, _ in ran if operation.macs]
     main = max(counted, key=_get_macs) if counted else None
@@ -114,14 +136,14 @@ def _make_layer(
         path=path,
         kind=_choose_kind(module, ran, main),
         module=type(module).__name__,
-        input_shape=first.inputs[0] if first else None,
+        input_shape=_find_input(first) if first else None,
         output_shape=_find_output(ran),
         weight_shape=_find_weight(module, main) if main else None,
-        cost=_add_up(owned.cost, ran, counted, backward),
+        cost=_add_up(owned, ran, counted, backward),
         stride=_as_pair(options.get("stride")),
         dilation=_as_pair(options.get("dilation")),
         groups=groups if isinstance(groups, int) else 1,
-        calls=calls.get(path, 0),
+        calls=calls,
         tied=owned.tied,
         tied_to=owned.tied_to,
     )
@@ -130,9 +152,7 @@ def _make_layer(
 _get_macs = attrgetter("macs")
 
 
-def _add_up(owned: Cost, ran: Ran, counted: Sequence[OpCost], backward: int) -> Cost:
-    if not ran and not backward:
-        return owned
+def _add_up(owned: Owned, ran: Ran, counted: Sequence[OpCost], backward: int) -> Cost:
     return Cost(
         params=owned.params,
         weights=owned.weights,
@@ -143,6 +163,12 @@ def _add_up(owned: Cost, ran: Ran, counted: Sequence[OpCost], backward: int) -> 
     )
 
 
+def _find_input(operation: OpCost) -> Shape:
+    """Its first tensor that is no weight: an embedding is given its weight first."""
+    named = zip(operation.arguments, operation.inputs, strict=False)
+    return next((shape for name, shape in named if name != "weight"), operation.inputs[0])
+
+
 def _find_output(ran: Ran) -> Shape | None:
     if ran and ran[-1][0].outputs:
         return ran[-1][0].outputs[0]
@@ -151,6 +177,9 @@ def _find_output(ran: Ran) -> Shape | None:
 
 def _find_weight(module: nn.Module, main: OpCost) -> Shape | None:
     """The module's own parameter that its main operation multiplies by, as it is stored."""
+    weight = module._parameters.get("weight")
+    if weight is not None and main.inputs[1:] and tuple(weight.shape) == main.inputs[1]:
+        return main.inputs[1]
     shapes = {tuple(p.shape) for p in module._parameters.values() if p is not None and p.dim() > 1}
     for shape in main.inputs[1:]:
         for stored in (shape, shape[::-1] if len(shape) == 2 else shape):

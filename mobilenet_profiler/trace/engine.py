@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch._ops import HigherOrderOperator
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -21,6 +20,7 @@ from mobilenet_profiler.trace.operations import (
     Operation,
     cost_operation,
     describe_operation,
+    find_written,
     forget_operations,
     list_tensors,
 )
@@ -29,11 +29,15 @@ from mobilenet_profiler.trace.recipes import (
     Recipe,
     RecipeBook,
     answer_fresh,
+    answer_itself,
     infer,
+    infer_leniently,
+    is_plain,
     make_answer,
     make_key,
 )
 from mobilenet_profiler.trace.registry import count_changes
+from mobilenet_profiler.trace.shapes import IN_PLACE
 from mobilenet_profiler.trace.values import Constants, ValuesNeeded, lacks_values, to_meta
 
 _book = RecipeBook()
@@ -80,7 +84,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         output, answer = self._run(func, operation, args, kwargs)
         if recipe is None:
             recipe = Recipe(self.cost(operation, args, kwargs, output), answer)
-            if key is not None and not recipe.cost.site:
+            if key is not None and recipe.cost.status != "unknown":
                 _book.add(key, recipe)
         self.record(recipe, args)
         return output
@@ -93,22 +97,31 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return func(*args, **kwargs), None
         if self.constants.hold(args, kwargs):
             return self.constants.compute(func, operation, args, kwargs), None
+        if operation.mutable and func._name in IN_PLACE and is_plain(args[0]):
+            return args[0], answer_itself(0)
         inferred = infer(func, args, kwargs)
         if inferred is not None:
             answer = answer_fresh(*inferred)
             return answer(args), answer
         output = self._run_on_meta(func, operation, args, kwargs)
+        if _all_real(args):  # constants that lost their values: others of their shape have theirs
+            return output, None
         return output, make_answer(func, operation, args, kwargs, output)
 
     def _run_on_meta(self, func: Any, operation: Operation, args: Any, kwargs: Any) -> Any:
-        target = args[0] if operation.mutable and args else None
-        if isinstance(target, Tensor) and not target.is_meta:
-            self.constants.lose(target)
-            return target
+        written = find_written(operation, args, kwargs) if operation.mutable else []
+        real = [tensor for tensor in written if not tensor.is_meta]
+        for tensor in real:
+            self.constants.lose(tensor)
+        if real:
+            return real[0] if len(written) == 1 else tuple(written)
         converted = {name: to_meta(value) for name, value in kwargs.items()}
         try:
             return func(*to_meta(args), **converted)
         except Exception as error:
+            inferred = infer_leniently(operation, args)
+            if inferred is not None:
+                return inferred
             if operation.looks or lacks_values(error) or _mixes(args):
                 raise ValuesNeeded(f"{operation.name} at {find_site()}") from error
             raise
@@ -178,9 +191,20 @@ class BackwardRecorder(OperationRecorder):  # type: ignore[no-untyped-call]
         if self.going_back:
             self.records.append((recipe, *place, "backward"))
 
+    def cost(self, operation: Operation, args: Any, kwargs: Any, output: Any) -> OpCost:
+        """What this use costs; autograd calls it, and no code of the model's, on the way back."""
+        if self.going_back:
+            return cost_operation(operation, args, kwargs, output)
+        return super().cost(operation, args, kwargs, output)
+
     def _find_node(self) -> tuple[str, str]:
         node = torch._C._current_autograd_node()
         return self._places.get(node._sequence_nr(), ("", "")) if node is not None else ("", "")
+
+
+def _all_real(args: Any) -> bool:
+    tensors = list_tensors(args)
+    return bool(tensors) and not any(tensor.is_meta for tensor in tensors)
 
 
 def _mixes(args: Any) -> bool:

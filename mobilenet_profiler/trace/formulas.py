@@ -8,6 +8,7 @@ shapes of several. Bias additions are not MACs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -129,6 +130,36 @@ def count_bilinear(left: Shape, right: Shape, weight: Shape, *rest: Any, **optio
     return prod(left[:-1]) * weight[0] * (weight[1] * weight[2] + weight[2])
 
 
+def count_trilinear(
+    first: Shape,
+    second: Shape,
+    third: Shape,
+    expand1: Sequence[int],
+    expand2: Sequence[int],
+    expand3: Sequence[int],
+    sums: Sequence[int],
+    *rest: Any,
+    **options: Any,
+) -> int:
+    """`_trilinear`, what `bilinear` and its gradients are made of: first by second by third.
+
+    Ones are put into the shapes at the given axes; an axis that is summed is gone before
+    the second product where the third tensor does not have it.
+    """
+    shapes = [_expand(first, expand1), _expand(second, expand2), _expand(third, expand3)]
+    pair: list[int] = [max(sizes) for sizes in zip(*shapes[:2], strict=True)]
+    left = [1 if a in sums and shapes[2][a] == 1 else size for a, size in enumerate(pair)]
+    last: list[int] = [max(sizes) for sizes in zip(left, shapes[2], strict=True)]
+    return prod(pair) + prod(last)
+
+
+def _expand(shape: Shape, axes: Sequence[int]) -> list[int]:
+    sizes = list(shape)
+    for axis in axes:
+        sizes.insert(axis, 1)
+    return sizes
+
+
 def count_attention(
     query: Shape, key: Shape, value: Shape, *rest: Any, out: Any, **options: Any
 ) -> int:
@@ -165,6 +196,21 @@ def count_recurrent(rows: Shape, *arguments: Any, **options: Any) -> int:
     """
     weights = [item for item in arguments if isinstance(item, list)][-1]
     return prod(rows[:-1]) * _count_matrices(weights)
+
+
+def count_hidden_recurrent(rows: Shape, *arguments: Any, gates: int, **options: Any) -> int:
+    """`quantized_lstm`, `quantized_gru`: the same where the weights have no shape to read.
+
+    After the rows, and the batch sizes where these are packed: state (layers x directions,
+    B, H) or a list that begins so, weights, biased, layers, dropout, train, bidirectional.
+    gates: 4 matrices or 3.
+    """
+    packed = isinstance(arguments[0], tuple) and len(arguments[0]) == 1
+    state, _, _, layers, _, _, bidirectional = arguments[packed : packed + 7]
+    hidden = (state[0] if isinstance(state, list) else state)[-1]
+    directions = 2 if bidirectional else 1
+    inner = (layers - 1) * (directions * hidden + hidden)
+    return int(prod(rows[:-1]) * directions * gates * hidden * (rows[-1] + hidden + inner))
 
 
 def count_cell(rows: Shape, state: Any, *weights: Any, **options: Any) -> int:
@@ -228,6 +274,16 @@ def count_packed_linear(rows: Shape, weight: Shape, *rest: Any, **options: Any) 
     return prod(rows) * weight[0]
 
 
+def count_packed_time(image: Shape, weight: Shape, *rest: Any, out: Shape, **options: Any) -> int:
+    """`quantized::conv1d`, whose weight is packed with a height: (C_out, C_in / groups, 1, K)."""
+    return count_convolution(image, (*weight[:2], weight[-1]), out=out)
+
+
+def count_packed_transposed_time(image: Shape, weight: Shape, *rest: Any, **options: Any) -> int:
+    """`quantized::conv_transpose1d`: the same, (C_in, C_out / groups, 1, K)."""
+    return count_transposed_convolution(image, (*weight[:2], weight[-1]))
+
+
 def count_int4_linear(rows: Shape, *rest: Any, out: Shape, **options: Any) -> int:
     """`_weight_int4pack_mm`: (M, K) by a packed (N, K); N is in the output."""
     return prod(out) * rows[-1]
@@ -287,20 +343,16 @@ _PRODUCTS: dict[str, Formula] = {
         ("matmul", "mm", "mv", "dot", "vdot", "bmm", "_int_mm", "_scaled_mm", "_scaled_mm_v2"),
         count_matmul,
     ),
-    **dict.fromkeys(
-        ("addmm", "addmv", "baddbmm", "addmm_", "addmv_", "baddbmm_", "_addmm_activation"),
-        count_addmm,
-    ),
+    **dict.fromkeys(("addmm", "addmv", "baddbmm", "_addmm_activation"), count_addmm),
     **dict.fromkeys(("linear", "mkldnn_linear", "_weight_int8pack_mm"), count_linear),
     **dict.fromkeys(
         ("_grouped_mm", "_scaled_grouped_mm", "_scaled_grouped_mm_v2"), count_grouped_mm
     ),
     "addbmm": count_addbmm,
-    "addbmm_": count_addbmm,
     "addr": count_outer,
-    "addr_": count_outer,
     "linalg_multi_dot": count_chain,
     "bilinear": count_bilinear,
+    "_trilinear": count_trilinear,
     "_weight_int4pack_mm": count_int4_linear,
     "_weight_int4pack_mm_for_cpu": count_int4_linear,
 }
@@ -309,6 +361,8 @@ _RECURRENT: dict[str, Formula] = {
     **dict.fromkeys(("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"), count_cell),
     "mkldnn_rnn_layer": count_fused_recurrent,
     "_cudnn_rnn": count_packed_recurrent,
+    "quantized_lstm": partial(count_hidden_recurrent, gates=4),
+    "quantized_gru": partial(count_hidden_recurrent, gates=3),
 }
 _FUSED: dict[str, Formula] = {
     "convolution": count_any_convolution,
@@ -331,6 +385,7 @@ _ATEN: dict[str, Formula] = {
     **_RECURRENT,
     **_FUSED,
 }
+_PACKED_ENDINGS = ("", "_relu", "_dynamic", "_add", "_add_relu")
 _QUANTISED: dict[str, Formula] = {
     **{
         f"quantized::{name}": count_packed_linear
@@ -341,14 +396,20 @@ _QUANTISED: dict[str, Formula] = {
         )
     },
     **{
-        f"quantized::conv{rank}d{ending}": count_convolution
+        f"quantized::conv{rank}d{ending}": count_packed_time if rank == 1 else count_convolution
         for rank in (1, 2, 3)
-        for ending in ("", "_relu", "_dynamic", "_add", "_add_relu")
+        for ending in _PACKED_ENDINGS
     },
     **{
-        f"quantized::conv_transpose{rank}d{ending}": count_transposed_convolution
+        f"quantized::conv_transpose{rank}d{ending}": (
+            count_packed_transposed_time if rank == 1 else count_transposed_convolution
+        )
         for rank in (1, 2, 3)
         for ending in ("", "_dynamic")
+    },
+    **{
+        f"quantized::quantized_{kind}_cell_dynamic": count_cell
+        for kind in ("lstm", "gru", "rnn_relu", "rnn_tanh")
     },
 }
 FORMULAS: dict[str, Formula] = {

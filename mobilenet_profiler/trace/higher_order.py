@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from mobilenet_profiler.trace.operations import Operation
@@ -47,7 +48,33 @@ def _run_while(
     return tuple(carried)
 
 
-_CONTROL: dict[str, Callable[..., Any]] = {"cond": _run_cond, "while_loop": _run_while}
+def _run_scan(
+    recorder: OperationRecorder, step: Any, carried: Any, rows: Any, extra: Any = ()
+) -> Any:
+    left, made = list(carried), []
+    for index in range(rows[0].shape[0]):
+        output = step(*left, *[row[index] for row in rows], *extra)
+        left = list(output[: len(left)])
+        made.append(output[len(left) :])
+    return (*left, *_stack(made))
+
+
+def _run_map(recorder: OperationRecorder, function: Any, rows: Any, extra: Any = ()) -> Any:
+    return _stack([function(*parts, *extra) for parts in zip(*rows, strict=True)])
+
+
+def _stack(rows: list[Any]) -> tuple[Tensor, ...]:
+    """The outputs of every step, each along a first axis."""
+    several = [row if isinstance(row, list | tuple) else (row,) for row in rows]
+    return tuple(torch.stack(list(column)) for column in zip(*several, strict=True))
+
+
+_CONTROL: dict[str, Callable[..., Any]] = {
+    "cond": _run_cond,
+    "while_loop": _run_while,
+    "scan": _run_scan,
+    "map_impl": _run_map,
+}
 
 
 def _read(recorder: OperationRecorder, value: Any, name: str) -> bool:

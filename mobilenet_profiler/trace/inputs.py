@@ -239,7 +239,7 @@ def make_tensor(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 
 
 def _drop_values(tensor: Tensor) -> Tensor:
-    if tensor.is_meta:
+    if tensor.is_meta and not tensor.is_inference():
         return tensor
     if tensor.layout is not torch.strided:
         return torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")

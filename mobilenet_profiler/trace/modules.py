@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
+from types import CodeType
 from typing import Any
 
 from torch import nn
@@ -133,7 +134,7 @@ class ModuleStack:
         """The module whose code calls the operation being dispatched.
 
         The running module, or one whose other method (not its forward) was called: the
-        innermost function outside PyTorch whose first argument is a module tells.
+        innermost method of a module outside PyTorch tells.
         """
         current = self.stack[-1]
         if current in self.leaves:
@@ -146,10 +147,10 @@ class ModuleStack:
                 return current
             if code.co_argcount and not frame.f_globals.get("__name__", "").startswith("torch."):
                 holder = frame.f_locals.get(code.co_varnames[0])
-                if holder is module:
-                    return current
                 found = paths.get(id(holder))
-                if found is not None and isinstance(holder, nn.Module):
+                if found is not None and _is_method(code, holder):
+                    if holder is module:
+                        return current
                     return found[0] if len(found) == 1 else self._find_latest(found)
             frame = frame.f_back  # type: ignore[assignment]
         return current
@@ -160,13 +161,25 @@ class ModuleStack:
         return next((path for path in paths if path.startswith(below)), paths[0])
 
 
+def _is_method(code: CodeType, holder: object) -> bool:
+    """Whether this is code of a method of the object, not of a function that is given it."""
+    name = code.co_name
+    return isinstance(holder, nn.Module) and any(
+        code.co_qualname == f"{kind.__qualname__}.{name}" for kind in type(holder).__mro__
+    )
+
+
 def find_site() -> str:
-    """`file.py:12`, where code that is neither PyTorch's nor ours called an operation."""
-    frame = sys._getframe(1)
+    """`file.py:12`, where the model's code called an operation, or PyTorch's where it has none."""
+    frame, inner = sys._getframe(1), ""
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
-        inside = name == "torch" or name.startswith(("torch.", "mobilenet_profiler."))
-        if not inside or name.startswith("mobilenet_profiler.zoo."):
-            return f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
+        if name == "mobilenet_profiler.trace.passes":
+            break
+        site = f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
+        ours = name.startswith("mobilenet_profiler.") and ".zoo." not in name
+        if not ours and name.partition(".")[0] != "torch":
+            return site
+        inner = inner or ("" if ours else site)
         frame = frame.f_back  # type: ignore[assignment]
-    return ""
+    return inner

@@ -17,6 +17,7 @@ from mobilenet_profiler.trace.policy import count_elements, find_rule
 from mobilenet_profiler.trace.registry import find_operation_cost
 
 _PLAIN = (int, float, bool, str, torch.dtype, torch.layout, torch.device, torch.memory_format)
+_STATISTICS = frozenset({"running_mean", "running_var"})  # written to; no schema says so
 _VALUE_TAGS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 
 
@@ -26,6 +27,7 @@ class Operation:
 
     composite: made of other operations, and neither counted nor free as a whole.
     looks: its result depends on the values of its inputs, not on their shapes alone.
+    written: the arguments that it writes to.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Operation:
     view: bool
     mutable: bool
     looks: bool
+    written: tuple[str, ...] = ()
 
 
 _known: dict[Any, Operation] = {}
@@ -56,7 +59,7 @@ def forget_operations() -> None:
 
 def _read_operation(func: Any) -> Operation:
     name = name_operation(func)
-    formula = find_operation_cost(name) or FORMULAS.get(name)
+    formula = find_operation_cost(name) or _find_formula(name)
     schema = getattr(func, "_schema", None)
     tags = set(getattr(func, "tags", ()))
     view = bool(getattr(func, "is_view", False)) or torch.Tag.inplace_view in tags
@@ -70,7 +73,29 @@ def _read_operation(func: Any) -> Operation:
         view=view,
         mutable=bool(schema and schema.is_mutable),
         looks=bool(tags & _VALUE_TAGS),
+        written=_list_written(schema) if schema else (),
     )
+
+
+def _find_formula(name: str) -> Callable[..., int] | None:
+    """Of the operation, or of the one that `aten::addmm_` does in place."""
+    return FORMULAS.get(name) or FORMULAS.get(name.removesuffix("_"))
+
+
+def _list_written(schema: Any) -> tuple[str, ...]:
+    arguments = schema.arguments
+    return tuple(
+        argument.name
+        for argument in arguments
+        if argument.name in _STATISTICS
+        or (argument.alias_info is not None and argument.alias_info.is_write)
+    )
+
+
+def find_written(operation: Operation, args: Any, kwargs: Any) -> list[Tensor]:
+    """The tensors that this use writes to."""
+    named = dict(zip(operation.arguments, args, strict=False)) | kwargs
+    return [tensor for name in operation.written for tensor in list_tensors(named.get(name))]
 
 
 def name_operation(func: Any) -> str:
@@ -113,7 +138,7 @@ def cost_operation(
         options=options,
         arguments=tuple(names),
         rule=rule,
-        elementwise=count_elements(rule, shapes, results, options) if rule else 0,
+        elementwise=count_elements(operation.name, rule, shapes, results, options) if rule else 0,
         site=site,
     )
 
@@ -121,7 +146,7 @@ def cost_operation(
 def _apply(formula: Callable[..., int], args: Any, kwargs: Any, output: Any) -> int:
     shapes = [to_shapes(value) for value in args]
     keywords = {name: to_shapes(value) for name, value in kwargs.items()}
-    return int(formula(*shapes, **keywords, out=to_shapes(output)))
+    return int(formula(*shapes, **{**keywords, "out": to_shapes(output)}))
 
 
 def to_shapes(value: Any) -> Any:

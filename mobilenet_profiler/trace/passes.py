@@ -21,7 +21,7 @@ from mobilenet_profiler.trace.modules import ModuleStack, Structure
 from mobilenet_profiler.trace.values import ValuesNeeded, lacks_values
 
 Mode = Literal["train", "eval"]
-_NEEDS_GRADIENTS = ("inference tensor", "does not require grad", "inference mode")
+_NEEDS_GRADIENTS = ("inference tensor", "does not require grad", "inference mode", "set_data")
 
 
 @dataclass(frozen=True)

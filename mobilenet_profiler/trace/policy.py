@@ -19,7 +19,7 @@ _RULES: dict[str, tuple[str, ...]] = {
         *("hardswish", "hardsigmoid", "hardtanh", "hardshrink", "softshrink", "leaky_relu"),
         *("elu", "gelu", "mish", "threshold", "abs", "copysign", "heaviside", "xlogy", "gcd"),
         *("lcm", "eq", "ne", "lt", "le", "gt", "ge", "floor_divide", "rsub", "_add_relu"),
-        *("log_sigmoid", "__irshift__", "_masked_scale", "linalg_cross"),
+        *("__irshift__", "_masked_scale", "linalg_cross"),
     ),
     "normalisation": (
         *("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"),
@@ -34,7 +34,13 @@ _RULES: dict[str, tuple[str, ...]] = {
         *("softmax", "_softmax", "_safe_softmax", "_log_softmax", "log_softmax", "prelu"),
         *("glu", "dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout"),
         *("native_dropout", "_prelu_kernel", "rrelu", "rrelu_with_noise", "_masked_softmax"),
-        *("log_sigmoid_forward", "softplus", "special_softmax", "special_log_softmax"),
+        *(
+            "log_sigmoid",
+            "log_sigmoid_forward",
+            "softplus",
+            "special_softmax",
+            "special_log_softmax",
+        ),
         *("fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine"),
         *("_fake_quantize_learnable_per_tensor_affine", "_fused_dropout", "glu_jvp"),
         *("_fake_quantize_learnable_per_channel_affine", "rrelu_with_noise_functional"),
@@ -66,7 +72,16 @@ _RULES: dict[str, tuple[str, ...]] = {
         *("nll_loss2d_forward", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"),
         *("binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div", "ctc_loss"),
         *("_ctc_loss", "margin_ranking_loss", "cosine_embedding_loss", "soft_margin_loss"),
-        *("_cdist_forward", "isin", "_aminmax", "_is_all_true", "_is_any_true", "native_norm"),
+        *(
+            "_cdist_forward",
+            "_cdist",
+            "isin",
+            "value_selecting_reduction",
+            "_aminmax",
+            "_is_all_true",
+            "_is_any_true",
+            "native_norm",
+        ),
         *("multi_margin_loss", "multilabel_margin_loss_forward", "segment_reduce", "_unique"),
         *("unique_dim_consecutive", "_logcumsumexp", "_cummax_helper", "_cummin_helper"),
         *("_pdist_forward", "multilabel_margin_loss", "hash_tensor", "allclose"),
@@ -107,7 +122,8 @@ _RULES: dict[str, tuple[str, ...]] = {
         *("is_same_size", "_has_compatible_shallow_copy_type", "alias_copy", "_shape_as_tensor"),
         *("q_scale", "q_zero_point", "data", "_fw_primal", "_cast_Float", "_cast_Half"),
         *("diag_embed", "diag", "constant_pad", "linalg_diagonal", "record_stream"),
-        *("select", "slice", "diagonal", "_unsafe_masked_index", "_chunk_cat", "_stack"),
+        *("select", "slice", "diagonal", "as_strided", "expand", "unfold"),  # their gradients
+        *("_unsafe_masked_index", "_chunk_cat", "_stack"),
         *("_unsafe_masked_index_put_accumulate", "narrow_copy", "permute_copy", "select_copy"),
         *("slice_copy", "squeeze_copy", "t_copy", "transpose_copy", "unsqueeze_copy"),
         *("as_strided_copy", "diagonal_copy", "view_as_complex_copy", "_conj_copy"),
@@ -173,9 +189,21 @@ def find_rule(name: str, pointwise: bool, view: bool) -> str | None:
 
 
 def count_elements(
-    rule: str, inputs: Sequence[Shape], outputs: Sequence[Shape], options: Mapping[str, Any]
+    name: str,
+    rule: str,
+    inputs: Sequence[Shape],
+    outputs: Sequence[Shape],
+    options: Mapping[str, Any],
 ) -> int:
-    """Element operations of a free operation; the measure of each rule is in RULES."""
+    """Element operations of a free operation; the measure of each rule is in RULES.
+
+    A bag of embeddings adds up the rows that it reads, not all of its table; a
+    distance takes every coordinate of both its points.
+    """
+    if "embedding_bag" in name and "backward" not in name:
+        return prod(inputs[1]) * inputs[0][-1]
+    if name == "aten::_cdist_forward":
+        return prod(outputs[0]) * inputs[0][-1]
     if rule == "transform":
         return _count_butterflies(inputs[0], outputs[0], options.get("dim", (-1,)))
     shapes = inputs if rule in ("pooling", "reduction") else outputs

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, get_default_dtype, nn
 
 from mobilenet_profiler.cost import OpCost, Phase
-from mobilenet_profiler.trace.operations import Operation, list_tensors
-from mobilenet_profiler.trace.shapes import SHAPE_RULES, contiguous_strides
+from mobilenet_profiler.trace.operations import Operation, list_tensors, to_shapes
+from mobilenet_profiler.trace.shapes import LENIENT_RULES, SHAPE_RULES, contiguous_strides
 
 Answer = Callable[[Any], Any]
 
@@ -25,9 +25,9 @@ LIMIT = 4_096  # uses remembered: a network has hundreds; a sweep must not grow
 _PLACES = 256  # places remembered of one use
 _META = torch.device("meta")
 _RESHAPING = frozenset({"aten::resize_", "aten::resize_as_", "aten::set_"})
-_PLAIN_TENSORS = (Tensor, nn.Parameter)
+_ABSOLUTE = frozenset({"aten::as_strided", "aten::as_strided_"})  # offsets into the storage
 _SCALARS = (int, float, bool, str, type(None), torch.dtype, torch.device, torch.layout)
-_ONE_KIND, _INTS = set, {int}
+_INTS = {int}
 _HASHABLE = frozenset({*_SCALARS, torch.memory_format})
 
 
@@ -76,36 +76,30 @@ class RecipeBook:
 
 def make_key(func: Any, args: Any, kwargs: Any) -> Any:
     """What the result of a use depends on, or None where that is not known."""
-    parts = [func]
-    for value in args:
-        kind = type(value)
-        if kind is Tensor or kind is nn.Parameter:
-            part = _describe_tensor(value)
-        elif kind is int or value is None:
-            parts.append(value)
-            continue
-        else:
-            part = _describe(value)
-        if part is None:
-            return None
-        parts.append(part)
-    if kwargs:
-        for name, value in kwargs.items():
-            part = _describe(value)
-            if part is None:
-                return None
-            parts.append((name, part))
+    parts = [func, get_default_dtype()]
+    try:
+        for value in args:
+            kind = type(value)
+            if kind is Tensor or kind is nn.Parameter:
+                # A complex view may be conjugate, and a sparse tensor has no strides.
+                if value.dtype.is_complex:
+                    return None
+                parts.append((value.shape, value.stride(), value.dtype, value.is_meta))
+            elif kind is int or value is None:
+                parts.append(value)
+            elif kind in _HASHABLE:
+                parts.append((kind, value))
+            else:
+                parts.append(_describe(value))
+        for name, value in kwargs.items() if kwargs else ():
+            parts.append((name, _describe(value)))
+    except (_UnknownKindError, RuntimeError):
+        return None
     return tuple(parts)
 
 
-def _describe_tensor(value: Tensor) -> Any:
-    """Shape, strides, dtype and whether it has values; None where that says too little."""
-    try:
-        dtype = value.dtype
-        described = (value.shape, value.stride(), dtype, value.is_meta)
-    except RuntimeError:  # sparse tensors have no strides
-        return None
-    return None if dtype.is_complex else described  # a complex view may be conjugate
+class _UnknownKindError(Exception):
+    """An argument of a kind on which a result may depend in ways not known here."""
 
 
 def _describe(value: Any) -> Any:
@@ -113,11 +107,12 @@ def _describe(value: Any) -> Any:
     if kind in _HASHABLE:
         return kind, value
     if kind is list or kind is tuple:
-        if value and type(value[0]) is int and _ONE_KIND(map(type, value)) == _INTS:
+        if value and type(value[0]) is int and {*map(type, value)} == _INTS:
             return tuple(value)
-        parts = tuple([_describe(item) for item in value])
-        return None if None in parts else (kind, parts)
-    return _describe_tensor(value) if kind in _PLAIN_TENSORS else None
+        return kind, tuple([_describe(item) for item in value])
+    if (kind is Tensor or kind is nn.Parameter) and not value.dtype.is_complex:
+        return value.shape, value.stride(), value.dtype, value.is_meta
+    raise _UnknownKindError
 
 
 def make_answer(
@@ -148,6 +143,8 @@ def _answer_several(operation: Operation, args: Any, output: Any) -> Answer | No
 def _answer_one(operation: Operation, args: Any, output: Tensor) -> Answer | None:
     if type(output) is not Tensor or not output.is_meta or output.dtype.is_complex:
         return _answer_itself(operation, args, output)
+    if operation.name in _ABSOLUTE:
+        return None
     source = _find_source(args, output)
     if source is None:
         return None if operation.mutable or operation.view else make_fresh(output)
@@ -167,6 +164,11 @@ def _answer_itself(
     reshapes = operation.mutable and (operation.view or operation.name in _RESHAPING)
     if reshapes or len(args) <= index or args[index] is not output or not output.is_meta:
         return None
+    return answer_itself(index)
+
+
+def answer_itself(index: int) -> Answer:
+    """The argument at this place."""
     return lambda args: args[index]
 
 
@@ -206,6 +208,18 @@ def _find_source(args: Any, output: Tensor) -> list[int] | None:
 
 def _overlap(outputs: tuple[Tensor, ...]) -> bool:
     return len({item.untyped_storage()._cdata for item in outputs}) < len(outputs)
+
+
+def is_plain(value: Any) -> bool:
+    """Whether this is a float tensor on meta, of no class of its own."""
+    return type(value) is Tensor and value.is_meta and value.dtype.is_floating_point
+
+
+def infer_leniently(operation: Operation, args: Any) -> Tensor | None:
+    """A result whose shape is plain where PyTorch's own shape function refuses."""
+    rule = LENIENT_RULES.get(operation.name)
+    shape = rule(*to_shapes(args)) if rule else None
+    return torch.empty(shape, dtype=args[0].dtype, device=_META) if shape else None
 
 
 def infer(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any, torch.dtype] | None:

@@ -83,12 +83,61 @@ def infer_pad(image: Shape, pad: Any, mode: str = "constant", value: Any = None)
     return tuple(sizes) if min(sizes) > 0 else None
 
 
+def infer_sum(left: Shape, right: Any, alpha: Any = 1) -> Shape | None:
+    """The shape of two equal ones."""
+    return left if left == right else None
+
+
+def infer_linear(rows: Shape, weight: Shape, bias: Shape | None = None) -> Shape | None:
+    """(..., N) of (..., K) by weight (N, K)."""
+    fits = rows and len(weight) == 2 and rows[-1] == weight[1] and bias in (None, weight[:1])
+    return (*rows[:-1], weight[0]) if fits else None
+
+
+def infer_adaptive_pool2d(image: Shape, size: Any) -> Shape | None:
+    """(N, C, *size) of a batch of images."""
+    fits = len(image) == 4 and len(size) == 2 and min(*image, *size) > 0
+    return (*image[:2], *size) if fits else None
+
+
+def infer_layer_norm(
+    rows: Shape, axes: Any, weight: Any = None, bias: Any = None, *settings: Any
+) -> Shape | None:
+    """The input's shape, if scale and shift have that of its last axes."""
+    axes = tuple(axes)
+    fits = rows[len(rows) - len(axes) :] == axes and weight in (None, axes) and bias in (None, axes)
+    return rows if axes and fits else None
+
+
+def infer_grouped_mm(left: Shape, right: Shape, *rest: Any, **options: Any) -> Shape | None:
+    """(M, N) of rows (M, K) by the matrices of their groups (G, K, N); else left to PyTorch."""
+    fits = len(left) == 2 and len(right) == 3 and left[1] == right[1]
+    return (left[0], right[2]) if fits else None
+
+
+# Where PyTorch's shape function knows fewer dtypes than its kernels.
+LENIENT_RULES: dict[str, Callable[..., Shape | None]] = {"aten::_grouped_mm": infer_grouped_mm}
+# In place on a float tensor and nothing else: the tensor itself is the answer.
+IN_PLACE = frozenset(
+    f"aten::{name}_"
+    for name in ("relu", "relu6", "hardtanh", "hardswish", "hardsigmoid", "silu", "sigmoid")
+)
 SHAPE_RULES: dict[str, Callable[..., Shape | None]] = {
     "aten::conv2d": infer_conv2d,
     "aten::batch_norm": infer_batch_norm,
     "aten::hardtanh": infer_same,
     "aten::relu6": infer_same,
     "aten::relu": infer_same,
+    "aten::silu": infer_same,
+    "aten::gelu": infer_same,
+    "aten::hardswish": infer_same,
+    "aten::hardsigmoid": infer_same,
+    "aten::sigmoid": infer_same,
+    "aten::add.Tensor": infer_sum,
+    "aten::mul.Tensor": infer_sum,
+    "aten::linear": infer_linear,
+    "aten::layer_norm": infer_layer_norm,
+    "aten::adaptive_avg_pool2d": infer_adaptive_pool2d,
     "aten::softmax.int": infer_softmax,
     "aten::avg_pool2d": infer_avg_pool2d,
     "aten::pad": infer_pad,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Mapping
@@ -38,6 +39,7 @@ ModelLike = str | Path | ModelSpec | nn.Module
 _one_at_a_time = threading.RLock()  # modules are followed by replacing a method of their class
 
 
+@torch.inference_mode(False)
 def trace(
     model: ModelLike = "mobilenet_v1",
     inputs: Any = None,
@@ -168,6 +170,7 @@ def _record_either(
         return _record_passes(structure, inputs.without_values(), "meta", mode, backward)
     except ValuesNeeded as need:
         note = f"traced on real tensors, since the forward pass looks at values: {need}"
+    _check_memory(structure, note)
     if real is not None:
         structure = Structure(unwrap(build_model(real, device="cpu")))
     device = _find_device(structure.placed[""])
@@ -177,6 +180,24 @@ def _record_either(
     except UsageError as error:
         raise UsageError(f"{error} ({note})") from error
     return passed, (note, *notes)
+
+
+def _check_memory(structure: Structure, note: str) -> None:
+    """Refuse copies of weights that would fill the memory."""
+    parameters = structure.placed[""].parameters()
+    needed = sum(tensor.numel() * tensor.element_size() for tensor in parameters)
+    memory = measure_memory()
+    if memory is not None and needed > memory:
+        sizes = f"{needed / 2**30:.1f} GB of weights, {memory / 2**30:.1f} GB of memory"
+        raise UsageError(f"cannot run on real tensors: {sizes} (to be {note})")
+
+
+def measure_memory() -> int | None:
+    """Bytes of memory of this machine, or None where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def _find_device(model: nn.Module) -> torch.device:

@@ -13,7 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mobilenet_profiler.trace.operations import Operation, list_tensors
+from mobilenet_profiler.trace.operations import Operation, find_written, list_tensors
+
+_WITHOUT_VALUES = ("meta tensor", "meta device", "data-dependent", "unallocated storage")
 
 
 class ValuesNeeded(BaseException):
@@ -29,7 +31,8 @@ class Constants:
     def __init__(self) -> None:
         self._own: dict[int, Tensor] = {}
         self._lost: dict[int, Tensor] = {}
-        self._kept: list[tuple[Tensor, Tensor]] = []
+        self._kept: dict[int, tuple[Tensor, Tensor]] = {}
+        self._values: dict[Any, tuple[Tensor, Tensor]] = {}
 
     def hold(self, args: Any, kwargs: Any) -> bool:
         """Whether this use can be done on values: every tensor has them, on the CPU."""
@@ -42,8 +45,8 @@ class Constants:
 
     def compute(self, func: Any, operation: Operation, args: Any, kwargs: Any) -> Any:
         """The result of work on constants; what it writes to is kept first."""
-        if operation.mutable:
-            self._keep(args)
+        if operation.written:
+            self._keep(find_written(operation, args, kwargs))
         output = func(*args, **kwargs)
         for tensor in list_tensors(output):
             if not operation.view and not operation.mutable and not self._is_input(tensor, args):
@@ -55,16 +58,23 @@ class Constants:
         self._lost[_storage(tensor)] = tensor
 
     def restore(self) -> None:
-        """Give the user's tensors their values back."""
-        for tensor, values in reversed(self._kept):
-            with torch.inference_mode(tensor.is_inference()), torch.no_grad():
-                tensor.copy_(values)
+        """Give the user's tensors their values and their shapes back."""
+        for whole, values in reversed(self._values.values()):
+            with torch.inference_mode(whole.is_inference()), torch.no_grad():
+                whole.copy_(values)
+        for tensor, whole in self._kept.values():
+            if _layout(tensor) != _layout(whole):
+                with torch.inference_mode(tensor.is_inference()), torch.no_grad():
+                    tensor.set_(whole)  # type: ignore[call-overload]
 
-    def _keep(self, args: Any) -> None:
-        for tensor in list_tensors(args[:1]):
-            if _storage(tensor) not in self._own:
-                whole = tensor.detach()
-                self._kept.append((whole, whole.clone()))
+    def _keep(self, tensors: list[Tensor]) -> None:
+        for tensor in tensors:
+            if id(tensor) in self._kept or _storage(tensor) in self._own:
+                continue
+            whole = tensor.detach() if tensor.layout is torch.strided else tensor
+            self._kept[id(tensor)] = (tensor, whole)
+            if _layout(whole) not in self._values:
+                self._values[_layout(whole)] = (whole, whole.clone())
 
     def _is_input(self, tensor: Tensor, args: Any) -> bool:
         storage = _storage(tensor)
@@ -76,6 +86,13 @@ def _storage(tensor: Tensor) -> int:
         return int(tensor.untyped_storage()._cdata)
     except (RuntimeError, NotImplementedError):  # sparse tensors have none
         return id(tensor)
+
+
+def _layout(tensor: Tensor) -> Any:
+    """The memory that a tensor looks at, and how."""
+    if tensor.layout is not torch.strided:
+        return id(tensor)
+    return _storage(tensor), tensor.storage_offset(), tuple(tensor.shape), tensor.stride()
 
 
 def to_meta(value: Any) -> Any:
@@ -92,15 +109,15 @@ def to_meta(value: Any) -> Any:
 def lacks_values(error: Exception) -> bool:
     """Whether PyTorch says that a meta tensor cannot do this, rather than that it is wrong."""
     text = str(error).lower()
-    missing = isinstance(error, NotImplementedError)
-    return missing or any(word in text for word in ("meta tensor", "meta device", "data-dependent"))
+    return isinstance(error, NotImplementedError) or any(word in text for word in _WITHOUT_VALUES)
 
 
 def fill_tensor(tensor: Tensor, device: torch.device) -> Tensor:
-    """Values for an input that has none: floats in [0, 1), as an image has; zeros else."""
+    """A copy of an input; where it has no values, floats in [0, 1), as an image has; zeros else."""
     if not tensor.is_meta:
-        return tensor.detach().to(device).requires_grad_(tensor.requires_grad)
-    kind = {"dtype": tensor.dtype, "device": device}
+        return tensor.detach().to(device, copy=True).requires_grad_(tensor.requires_grad)
+    filled = torch.zeros(tensor.shape, dtype=tensor.dtype, device=device)
     if tensor.dtype.is_floating_point:
-        return torch.rand(tensor.shape, **kind)  # type: ignore[call-overload, no-any-return]
-    return torch.zeros(tensor.shape, **kind)  # type: ignore[call-overload, no-any-return]
+        numbers = torch.Generator(device).manual_seed(0)  # not those of the caller
+        filled.uniform_(generator=numbers)
+    return filled.requires_grad_(tensor.requires_grad)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import mobilenet_profiler as mp
 from mobilenet_profiler.trace import engine, recipes
-from mobilenet_profiler.trace.shapes import SHAPE_RULES
+from mobilenet_profiler.trace.shapes import IN_PLACE, SHAPE_RULES
 
 aten = torch.ops.aten
 
@@ -108,3 +108,40 @@ def test_one_name_at_two_widths_gives_two_counts() -> None:
         568_740_352,
         149_497_088,
     ]
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(1, 6), st.booleans())
+def test_linear_sum_and_layer_norm(sizes: list[int], features: int, biased: bool) -> None:
+    rows, bias = empty(*sizes), empty(features) if biased else None
+    check(aten.linear.default, rows, empty(features, sizes[-1]), bias)
+    check(aten.add.Tensor, rows, empty(*sizes))
+    check(aten.mul.Tensor, rows, empty(*sizes))
+    check(aten.layer_norm.default, rows, sizes[-1:], None, empty(sizes[-1]))
+    for func in (aten.silu, aten.gelu, aten.hardswish, aten.hardsigmoid, aten.sigmoid):
+        check(func.default, rows)
+
+
+@given(st.integers(1, 3), st.integers(1, 9), st.tuples(st.integers(1, 4), st.integers(1, 4)))
+def test_adaptive_pool(batch: int, size: int, target: tuple[int, int]) -> None:
+    check(aten.adaptive_avg_pool2d.default, empty(batch, 2, size, size + 1), list(target))
+
+
+@pytest.mark.parametrize("name", sorted(IN_PLACE))
+def test_work_in_place_answers_with_its_tensor(name: str) -> None:
+    tensor = empty(2, 3)
+    assert getattr(aten, name.removeprefix("aten::")).default(tensor) is tensor
+
+
+@pytest.mark.parametrize(
+    ("func", "args"),
+    [
+        (aten.linear.default, (empty(2, 3), empty(4, 5))),
+        (aten.add.Tensor, (empty(2, 3), empty(3))),
+        (aten.layer_norm.default, (empty(2, 3), [2])),
+        (aten.adaptive_avg_pool2d.default, (empty(2, 3, 4), [1, 1])),
+    ],
+)
+def test_what_does_not_fit_or_broadcasts_is_left_to_pytorch(
+    func: object, args: tuple[object, ...]
+) -> None:
+    assert recipes.infer(func, args, {}) is None
