@@ -8,13 +8,13 @@
 turns: warm, in this process; and as the first of a fresh process that has torch and the
 network, where each brings its own imports. torchvision's import brings most of what
 PyTorch's counter imports at its first count, so MobileNet V2 is also taken without it.
-Prints the median of the ratios, the smallest and the largest; nothing is asserted,
-since machines are noisy.
+Both work on one core and wait for nothing, so processor time is taken, which other
+processes disturb least. Prints the median of the ratios, the smallest and the largest;
+nothing is asserted, since machines are noisy.
 """
 
 from __future__ import annotations
 
-import gc
 import statistics
 import subprocess
 import sys
@@ -30,7 +30,7 @@ from torch import nn
 from tests.networks import MobileNetV2
 from tests.torchvision_stub import define_operators
 
-ROUNDS, FRESH_ROUNDS, WARM_UPS = 31, 11, 3
+ROUNDS, REPEATS, FRESH_ROUNDS = 15, 3, 11
 SHAPE = (1, 3, 224, 224)
 GOALS = {"mobilenet_v1": 15, "mobilenet_v2": 15, "resnet50": 8, "vit_b_16": 6, "swin_t": 6}
 FRESH_GOALS = {"mobilenet_v1": 4, "plain mobilenet_v2": 4, "mobilenet_v2": 4}
@@ -88,24 +88,24 @@ def count_with_trace(network: nn.Module) -> int:
     return mp.trace(network, SHAPE).total.macs
 
 
-def time_once(count: Callable[[nn.Module], int], network: nn.Module) -> float:
-    """Seconds of one count, no garbage of the one before in it."""
-    gc.collect()
-    start = time.perf_counter()
-    count(network)
-    return time.perf_counter() - start
+def time_counts(count: Callable[[nn.Module], int], network: nn.Module, repeats: int = 1) -> float:
+    """Processor seconds of a count, the least of a few in a row."""
+    times = []
+    for _ in range(repeats):
+        start = time.process_time()
+        count(network)
+        times.append(time.process_time() - start)
+    return min(times)
 
 
 def measure_warm(name: str) -> Ratio:
-    """Ratios in this process, after a few counts of either kind."""
+    """Ratios in this process, a few counts of one kind and as many of the other in turn."""
     network = build_network(name)
     theirs, ours = [], []
     assert count_with_flop_counter(network) == count_with_trace(network)
-    for turn in range(WARM_UPS + ROUNDS):
-        pair = time_once(count_with_flop_counter, network), time_once(count_with_trace, network)
-        if turn >= WARM_UPS:
-            theirs.append(pair[0])
-            ours.append(pair[1])
+    for _ in range(ROUNDS):
+        theirs.append(time_counts(count_with_flop_counter, network, REPEATS))
+        ours.append(time_counts(count_with_trace, network, REPEATS))
     return _make_ratio(name, GOALS[name], theirs, ours)
 
 
@@ -152,7 +152,7 @@ def main() -> None:
     """All of it; with the name of a counter and a network, the seconds of one first count."""
     if len(sys.argv) == 3:
         count = {"flop_counter": count_with_flop_counter, "trace": count_with_trace}[sys.argv[1]]
-        print(time_once(count, build_network(sys.argv[2])))
+        print(time_counts(count, build_network(sys.argv[2])))
         return
     for ratio in measure_all():
         print(ratio, flush=True)
