@@ -43,9 +43,9 @@ def test_output_in_the_readme_is_what_the_program_prints(
 
 def test_the_readme_names_every_command_and_every_option() -> None:
     text = README.read_text(encoding="utf-8")
-    for name in ("table", "explain", "models", "conventions"):
+    for name in ("table", "explain", "models", "conventions", "operations"):
         assert f"mobilenet-profiler {name}" in text
-    shown = "".join(map(read_help, ("table", "explain", "conventions")))
+    shown = "".join(map(read_help, ("table", "explain", "conventions", "operations")))
     options = set(re.findall(r"--[a-z-]+", shown))
     assert {"--alpha", "--cross-check"} <= options
     assert not {option for option in options if f"`{option}`" not in text} - {"--help"}

@@ -234,4 +234,4 @@ def infer(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any, torch.dtype] | N
     if not dtype.is_floating_point or any(tensor.dtype is not dtype for tensor in tensors):
         return None
     shape = rule(*[tuple(v.shape) if isinstance(v, Tensor) else v for v in args])
-    return (shape, contiguous_strides(shape), dtype) if shape else None
+    return None if shape is None else (shape, contiguous_strides(shape), dtype)

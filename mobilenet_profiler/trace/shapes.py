@@ -100,6 +100,18 @@ def infer_adaptive_pool2d(image: Shape, size: Any) -> Shape | None:
     return (*image[:2], *size) if fits else None
 
 
+def infer_mean(image: Shape, axes: Any, keep: bool = False, dtype: Any = None) -> Shape | None:
+    """The input's shape without these axes, or with one element along each."""
+    rank = len(image)
+    if not axes or dtype is not None or not all(-rank <= axis < rank for axis in axes):
+        return None
+    gone = {axis % rank for axis in axes}
+    if len(gone) < len(axes):
+        return None
+    sizes = [1 if axis in gone else size for axis, size in enumerate(image)]
+    return tuple(size for axis, size in enumerate(sizes) if keep or axis not in gone)
+
+
 def infer_layer_norm(
     rows: Shape, axes: Any, weight: Any = None, bias: Any = None, *settings: Any
 ) -> Shape | None:
@@ -136,6 +148,7 @@ SHAPE_RULES: dict[str, Callable[..., Shape | None]] = {
     "aten::add.Tensor": infer_sum,
     "aten::mul.Tensor": infer_sum,
     "aten::linear": infer_linear,
+    "aten::mean.dim": infer_mean,
     "aten::layer_norm": infer_layer_norm,
     "aten::adaptive_avg_pool2d": infer_adaptive_pool2d,
     "aten::softmax.int": infer_softmax,

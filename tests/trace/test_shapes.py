@@ -145,3 +145,19 @@ def test_what_does_not_fit_or_broadcasts_is_left_to_pytorch(
     func: object, args: tuple[object, ...]
 ) -> None:
     assert recipes.infer(func, args, {}) is None
+
+
+@given(
+    st.lists(st.integers(1, 5), min_size=1, max_size=4),
+    st.lists(st.integers(-5, 4), max_size=3),
+    st.booleans(),
+)
+def test_mean(sizes: list[int], axes: list[int], keep: bool) -> None:
+    try:
+        check(aten.mean.dim, empty(*sizes), axes, keep)
+    except (RuntimeError, IndexError):
+        assert recipes.infer(aten.mean.dim, (empty(*sizes), axes, keep), {}) is None
+
+
+def test_the_mean_of_everything_is_a_number() -> None:
+    assert recipes.infer(aten.mean.dim, (empty(2, 3), [0, 1]), {}) == ((), (), torch.float32)
