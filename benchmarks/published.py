@@ -16,7 +16,7 @@ from torch import nn
 
 from mobilenet_profiler.spec import ModelSpec, make_spec
 from mobilenet_profiler.trace.build import build_model
-from mobilenet_profiler.trace.registries import SEGMENTATION_SIZE, VIDEO_FRAMES
+from mobilenet_profiler.trace.packages import SEGMENTATION_SIZE, VIDEO_FRAMES
 from tests.torchvision_stub import define_operators
 
 UNIT = 1e-3  # of the last decimal that is printed, in G

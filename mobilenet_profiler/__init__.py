@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mobilenet_profiler.cost import Cost, LayerCost, OpCost, Trace, Uncounted
     from mobilenet_profiler.errors import UsageError
     from mobilenet_profiler.spec import ModelSpec, make_spec
-    from mobilenet_profiler.trace.registry import register_cost, unregister_cost
+    from mobilenet_profiler.trace.registered import register_cost, unregister_cost
     from mobilenet_profiler.trace.tracer import trace
 
 __version__ = "0.1.0"
@@ -44,7 +44,7 @@ _HOMES = {
     "Count": "conventions.counting",
     "list_conventions": "conventions.catalogue",
     "UsageError": "errors",
-    **dict.fromkeys(("register_cost", "unregister_cost"), "trace.registry"),
+    **dict.fromkeys(("register_cost", "unregister_cost"), "trace.registered"),
 }
 
 

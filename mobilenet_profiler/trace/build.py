@@ -19,7 +19,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.spec import REGISTRIES, ModelSpec, check_options
 from mobilenet_profiler.trace.blame import describe_failure
-from mobilenet_profiler.trace.registries import refuse_weights
+from mobilenet_profiler.trace.packages import refuse_weights
 from mobilenet_profiler.trace.sources import check_arguments, load_source, make_importable
 
 _SEED = 0

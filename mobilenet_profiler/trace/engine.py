@@ -36,7 +36,7 @@ from mobilenet_profiler.trace.recipes import (
     make_answer,
     make_key,
 )
-from mobilenet_profiler.trace.registry import count_changes
+from mobilenet_profiler.trace.registered import count_changes
 from mobilenet_profiler.trace.shapes import IN_PLACE
 from mobilenet_profiler.trace.values import Constants, ValuesNeeded, lacks_values, to_meta
 

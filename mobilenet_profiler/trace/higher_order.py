@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mobilenet_profiler.trace.operations import Operation
 from mobilenet_profiler.trace.recipes import Recipe
-from mobilenet_profiler.trace.registry import find_operation_cost, name_kernel
+from mobilenet_profiler.trace.registered import find_operation_cost, name_kernel
 from mobilenet_profiler.trace.values import ValuesNeeded
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from mobilenet_profiler.spec import (
     parse_input,
     parse_source,
 )
-from mobilenet_profiler.trace import registries
+from mobilenet_profiler.trace import packages
 from mobilenet_profiler.trace.blame import describe_failure
 from mobilenet_profiler.trace.build import keep_globals
 from mobilenet_profiler.trace.sources import load_source, make_importable
@@ -293,7 +293,7 @@ def _make_default(model: nn.Module, spec: ModelSpec | None) -> tuple[Any, ...]:
     if spec.source.kind == "zoo":
         return (make_tensor(spec.input_shape, dtype),)
     if spec.source.kind in REGISTRIES:
-        chosen = registries.choose_inputs(spec, model)
+        chosen = packages.choose_inputs(spec, model)
         return tuple(_make_argument(item, dtype) for item in chosen)
     return (guess_input(model, spec.batch or 1, spec.resolution),)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from mobilenet_profiler.trace.registry import find_module_cost
+from mobilenet_profiler.trace.registered import find_module_cost
 
 _CALL = "_compiled_call_impl"  # what nn.Module.__call__ calls where it is set
 _ALIASES = 64  # paths kept for a module that is reached in many ways

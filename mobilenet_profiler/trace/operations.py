@@ -14,7 +14,7 @@ from torch._ops import HigherOrderOperator, OpOverload
 from mobilenet_profiler.cost import OpCost, Shape, Status
 from mobilenet_profiler.trace.formulas import FORMULAS
 from mobilenet_profiler.trace.policy import count_elements, find_rule
-from mobilenet_profiler.trace.registry import find_operation_cost
+from mobilenet_profiler.trace.registered import find_operation_cost
 
 _PLAIN = (int, float, bool, str, torch.dtype, torch.layout, torch.device, torch.memory_format)
 _STATISTICS = frozenset({"running_mean", "running_var"})  # written to; no schema says so

@@ -16,7 +16,7 @@ from torch import nn
 
 from mobilenet_profiler.errors import UsageError, unknown_name
 from mobilenet_profiler.spec import Source
-from mobilenet_profiler.trace import registries
+from mobilenet_profiler.trace import packages
 from mobilenet_profiler.trace.blame import describe_failure, is_installed
 from mobilenet_profiler.zoo.catalogue import find_model
 
@@ -69,9 +69,9 @@ def load_source(source: Source) -> Any:
         place, _, function = entry.factory.partition(":") if entry else ("", "", "")
         return getattr(importlib.import_module(place), function)
     if source.kind == "torchvision":
-        return registries.find_torchvision(source.name)
+        return packages.find_torchvision(source.name)
     if source.kind == "timm":
-        return registries.find_timm(source.name)
+        return packages.find_timm(source.name)
     module = _run_file(source.place) if source.kind == "file" else _import(source.place)
     return _find_attribute(module, source)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import mobilenet_profiler as mp
-from mobilenet_profiler.trace import registry
+from mobilenet_profiler.trace import registered
 from tests.trace.calling import Calling, check_ledger, count, list_paths
 
 Shape = tuple[int, ...]
@@ -19,13 +19,13 @@ Shape = tuple[int, ...]
 
 @pytest.fixture(autouse=True)
 def clean_registry() -> Iterator[None]:
-    registries: list[dict[Any, Any]] = [registry._operations, registry._modules]
+    registries: list[dict[Any, Any]] = [registered._operations, registered._modules]
     kept = [dict(known) for known in registries]
     yield
     for known, before in zip(registries, kept, strict=True):
         known.clear()
         known.update(before)
-    registry._changes += 1
+    registered._changes += 1
 
 
 @torch.library.custom_op("mptests::mix", mutates_args=())
@@ -234,7 +234,7 @@ def test_a_kernel_without_a_cost_is_unknown_and_is_not_launched(triton: Any) -> 
     original = kind.run
     (item,) = count(lambda x: launch(kernel, x), (2, 4)).uncounted
     assert (item.name, item.inputs) == ("triton::scale_kernel", ((2, 4), (2, 4)))
-    assert item.site.startswith("test_registry.py:")
+    assert item.site.startswith("test_registered.py:")
     assert launched == []
     assert kind.run is original
 
