@@ -15,7 +15,7 @@ from mobilenet_profiler.conventions.comparison import Comparison, describe_sum
 from mobilenet_profiler.conventions.convention import FAMILIES, Convention
 from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.render.json import SCHEMA_VERSION, describe_convention
-from mobilenet_profiler.render.table import RULED, warn
+from mobilenet_profiler.render.table import start_table, warn
 from mobilenet_profiler.render.text import escape_markdown
 from mobilenet_profiler.units import format_count
 
@@ -48,7 +48,7 @@ def _describe(convention: Convention, every: bool) -> Group:
 def render_comparison(trace: Trace, rows: Sequence[Comparison], width: int) -> Group:
     """One model under several conventions: numbers, then the sum behind each."""
     wide = width >= WIDE
-    table = Table(box=RULED, show_edge=False, padding=(0, 1), pad_edge=False, collapse_padding=True)
+    table = start_table(footer=False)
     for index, heading in enumerate(_HEADINGS):
         table.add_column(heading, justify="left" if index < 2 else "right", no_wrap=True)
     if wide:

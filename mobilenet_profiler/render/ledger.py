@@ -15,7 +15,7 @@ from rich.text import Text
 from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.ledger import LedgerRow, add_up, make_ledger
 from mobilenet_profiler.render.json import SCHEMA_VERSION
-from mobilenet_profiler.render.table import RULED, warn
+from mobilenet_profiler.render.table import start_table, warn
 from mobilenet_profiler.render.text import escape_markdown, list_markdown_warnings
 from mobilenet_profiler.units import format_count
 
@@ -35,14 +35,7 @@ def render_ledger(trace: Trace, width: int = 100) -> Group:
     lines = [_list_headings(trace.backward)]
     lines += [_list_cells(row, trace.backward) for row in (*rows, add_up(rows))]
     kept = _fit(lines, width)
-    table = Table(
-        box=RULED,
-        show_footer=True,
-        show_edge=False,
-        padding=(0, 1),
-        pad_edge=False,
-        collapse_padding=True,
-    )
+    table = start_table()
     for index in kept:
         footer = "" if index == 1 else lines[-1][index]
         justify: JustifyMethod = "left" if index < 2 else "right"

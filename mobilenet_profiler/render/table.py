@@ -25,7 +25,7 @@ from mobilenet_profiler.units import format_rounded
 if TYPE_CHECKING:
     from mobilenet_profiler.conventions.convention import Convention
 
-RULED = Box("    \n    \n ── \n    \n ── \n ── \n    \n    \n")
+_RULED = Box("    \n    \n ── \n    \n ── \n ── \n    \n    \n")
 _STYLES = {
     "pointwise": "cyan",
     "depthwise": "green",
@@ -86,17 +86,22 @@ def draw_text(renderable: RenderableType, width: int) -> str:
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def _make_table(
-    rows: Sequence[Row], columns: Sequence[Column], total: Cost, brackets: bool
-) -> Table:
-    table = Table(
-        box=RULED,
-        show_footer=True,
+def start_table(footer: bool = True) -> Table:
+    """A table in this house's style, its columns to come."""
+    return Table(
+        box=_RULED,
+        show_footer=footer,
         show_edge=False,
         padding=(0, 1),
         pad_edge=False,
         collapse_padding=True,
     )
+
+
+def _make_table(
+    rows: Sequence[Row], columns: Sequence[Column], total: Cost, brackets: bool
+) -> Table:
+    table = start_table()
     whole = Row("total", "", "", total)
     for column in columns:
         table.add_column(
