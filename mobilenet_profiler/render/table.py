@@ -34,8 +34,8 @@ _STYLES = {
     "matrix": "blue",
 }
 CONVENTION = (
-    "MACs: multiply-accumulates of convolutions, linear layers and matrix products; "
-    "no bias, norm or activation. params: every learned number, once; "
+    "MACs: multiply-accumulates of convolutions, linear layers, matrix products, attention "
+    "and recurrent layers; no bias, norm or activation. params: every learned number, once; "
     "weights: those of kernels alone, as in the paper."
 )
 
