@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 import mobilenet_profiler as mp
-from mobilenet_profiler.trace import recipes
+from mobilenet_profiler.trace import memory
 from tests.networks import Decoder
 
 STATUS = Path("/proc/self/status")
@@ -73,7 +73,7 @@ def measure_objects(early: str, late: str) -> dict[str, list[int]]:
 
     Fewer uses are remembered than otherwise, so that few variants fill the memory.
     """
-    recipes.LIMIT = 512
+    memory.LIMIT = 512
     tracemalloc.start()
     allocated = []
     for index in range(int(late)):

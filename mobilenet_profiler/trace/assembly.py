@@ -19,6 +19,7 @@ from mobilenet_profiler.cost import (
     Uncounted,
 )
 from mobilenet_profiler.trace.kinds import ATTENTION, name_kinds, name_module
+from mobilenet_profiler.trace.memory import Memory
 
 Ran = list[tuple[OpCost, str]]
 
@@ -96,19 +97,17 @@ def _find_layer(path: str, module: ModuleFacts, ran: Ran, owned: Owned, backward
     if len(ran) > _FEW:
         return _make_layer(path, module, ran, owned, backward)
     key = (path, module, owned, backward, *[id(operation) for operation, _ in ran])
-    known = _layers.get(key)
-    if known is None or known[1] != [kind for _, kind in ran]:
-        if len(_layers) >= _LIMIT:
-            _layers.clear()
-        made = _make_layer(path, module, ran, owned, backward)
-        known = _layers[key] = (made, [kind for _, kind in ran], ran)
+    kinds = [kind for _, kind in ran]
+    known = _layers.find(key)
+    if known is None or known[1] != kinds:
+        known = (_make_layer(path, module, ran, owned, backward), kinds, ran)
+        _layers.add(key, known)
     return known[0]
 
 
 _FEW = 8
-_LIMIT = 4_096
 # By the operations themselves, which are held here too, so that an id is not given again.
-_layers: dict[Any, tuple[LayerCost, list[str], Ran]] = {}
+_layers: Memory[tuple[LayerCost, list[str], Ran]] = Memory()
 
 
 def _make_layer(path: str, module: ModuleFacts, ran: Ran, owned: Owned, backward: int) -> LayerCost:

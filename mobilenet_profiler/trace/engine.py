@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from mobilenet_profiler.cost import OpCost, Phase
 from mobilenet_profiler.trace.higher_order import enter_operator
+from mobilenet_profiler.trace.memory import Memory
 from mobilenet_profiler.trace.modules import ModuleStack, find_site
 from mobilenet_profiler.trace.operations import (
     Operation,
@@ -27,7 +28,6 @@ from mobilenet_profiler.trace.operations import (
 from mobilenet_profiler.trace.recipes import (
     Answer,
     Recipe,
-    RecipeBook,
     answer_fresh,
     answer_itself,
     infer,
@@ -40,7 +40,7 @@ from mobilenet_profiler.trace.registered import count_changes
 from mobilenet_profiler.trace.shapes import IN_PLACE
 from mobilenet_profiler.trace.values import Constants, ValuesNeeded, lacks_values, to_meta
 
-_book = RecipeBook()
+_book: Memory[Recipe] = Memory()
 _seen_changes = 0
 
 

@@ -21,7 +21,6 @@ from mobilenet_profiler.trace.shapes import LENIENT_RULES, SHAPE_RULES, contiguo
 
 Answer = Callable[[Any], Any]
 
-LIMIT = 4_096  # uses remembered: a network has hundreds; a sweep must not grow
 _PLACES = 256  # places remembered of one use
 _META = torch.device("meta")
 _RESHAPING = frozenset({"aten::resize_", "aten::resize_as_", "aten::set_"})
@@ -53,25 +52,6 @@ class Recipe:
                 self._placed.clear()
             placed = self._placed[where] = self.cost.at(path, owner, phase)
         return placed
-
-
-class RecipeBook:
-    """The recipes of a process, at most LIMIT; the older half goes first."""
-
-    def __init__(self) -> None:
-        self._recipes: dict[Any, Recipe] = {}
-        self.find = self._recipes.get
-
-    def add(self, key: Any, recipe: Recipe) -> None:
-        """Remember a recipe under the key of its use."""
-        if len(self._recipes) >= LIMIT:
-            for old in list(self._recipes)[: LIMIT // 2]:
-                del self._recipes[old]
-        self._recipes[key] = recipe
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._recipes.clear()
 
 
 def make_key(func: Any, args: Any, kwargs: Any) -> Any:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import mobilenet_profiler as mp
-from mobilenet_profiler.trace import engine, recipes
+from mobilenet_profiler.trace import engine, memory, recipes
 from tests.trace.calling import Calling
 
 Step = tuple[str, int, int]
@@ -283,11 +283,10 @@ def test_a_negative_view_is_resolved_into_memory_of_its_own() -> None:
     assert seen == [[True, False]]
 
 
-def test_the_memory_forgets_its_older_half_when_it_is_full() -> None:
-    book = recipes.RecipeBook()
-    cost = mp.trace(nn.ReLU(), (2, 2)).ops[0]
-    for key in range(recipes.LIMIT + 1):
-        book.add(key, recipes.Recipe(cost, None))
-    assert len(book._recipes) == recipes.LIMIT // 2 + 1
-    assert book.find(0) is None
-    assert book.find(recipes.LIMIT) is not None
+def test_the_memory_forgets_the_oldest_when_it_is_full() -> None:
+    book: memory.Memory[int] = memory.Memory()
+    for key in range(memory.LIMIT + 1):
+        book.add(key, key)
+    gone = memory.LIMIT // 16
+    assert len(book) == memory.LIMIT - gone + 1
+    assert [book.find(key) for key in (gone - 1, gone, memory.LIMIT)] == [None, gone, memory.LIMIT]
