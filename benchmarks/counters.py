@@ -143,7 +143,7 @@ TOOLS = (
     Tool("ptflops (pytorch)", "ptflops", partial(count_ptflops, backend="pytorch"), "cpu"),
     Tool("ptflops (aten)", "ptflops", partial(count_ptflops, backend="aten"), "cpu"),
     Tool("torchinfo", "torchinfo", count_torchinfo),
-    Tool("calflops", "calflops", count_calflops, "cpu"),
+    Tool("calflops", "calflops", count_calflops),
     Tool("deepspeed", "deepspeed", count_deepspeed, "cpu"),
 )
 
