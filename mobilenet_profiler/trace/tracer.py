@@ -143,10 +143,16 @@ def unwrap(model: nn.Module) -> nn.Module:
     """The network inside torch.compile's or a data-parallel wrapper, so that paths are its own."""
     wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
     while True:
-        inner = model.module if isinstance(model, wrappers) else getattr(model, "_orig_mod", None)
+        inner = model.module if isinstance(model, wrappers) else _find_compiled(model)
         if inner is None:
             return model
         model = inner
+
+
+def _find_compiled(model: nn.Module) -> nn.Module | None:
+    """What torch.compile wrapped; asked of the dictionary, since a class may answer any name."""
+    held = model.__dict__.get("_modules")
+    return held.get("_orig_mod") if isinstance(held, dict) else None
 
 
 def _record(
