@@ -6,7 +6,7 @@
 A count is right where it is within one unit of the last decimal that torchvision prints.
 Each tool has a process of its own, since several leave patches behind. Those that count
 something else on meta tensors run on the CPU, where products are left out, which no
-counter sees; `--compute` does them, in an hour, and prints the same.
+counter sees; `--compute` does them, in an hour.
 """
 
 from __future__ import annotations
