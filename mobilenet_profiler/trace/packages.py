@@ -66,7 +66,10 @@ def choose_inputs(spec: ModelSpec, model: nn.Module) -> tuple[InputSpec, ...]:
     if family == "segmentation":
         return (_make_image(spec, (3, SEGMENTATION_SIZE, SEGMENTATION_SIZE)),)
     frames = (VIDEO_FRAMES,) if family == "video" else ()
-    return (_make_image(spec, (3, *frames, *_read_crop(models.get_model_weights(builder)))),)
+    fixed = getattr(model, "image_size", None)  # a network built for one size names it
+    crop = _read_crop(models.get_model_weights(builder))
+    size = (fixed, fixed) if isinstance(fixed, int) else crop
+    return (_make_image(spec, (3, *frames, *size)),)
 
 
 def _make_image(spec: ModelSpec, shape: tuple[int, ...]) -> InputSpec:

@@ -326,6 +326,7 @@ def timm() -> Any:
         ("resnet18", "1x3x224x224"),
         ("efficientnet_b4", "1x3x380x380"),
         ("lraspp_mobilenet_v3_large", "1x3x520x520"),
+        ("vit_h_14", "1x3x224x224"),  # its default weights are of another network, 518 pixels wide
         ("r3d_18", "1x3x16x112x112"),
         ("s3d", "1x3x16x224x224"),
         ("ssdlite320_mobilenet_v3_large", "[3x800x800]"),
