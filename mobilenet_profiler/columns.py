@@ -67,7 +67,10 @@ _ON_REQUEST = ("weights", "weights_share", "layers")
 _WITH_BACKWARD = ("backward_macs",)
 _HEADING = 14  # a longer heading is wider than most of its numbers
 # Left out first where the terminal is too narrow.
-_LEAST_NEEDED = ("elementwise", "input", "filter", "activations", "output", "params_share", "kind")
+_LEAST_NEEDED = (
+    *("elementwise", "input", "filter", "activations", "output", "params_share", "kind"),
+    *("weights_share", "macs_share"),
+)
 
 
 def list_default_columns(backward: bool = False) -> tuple[Column, ...]:
@@ -123,6 +126,20 @@ def fit_columns(
         if measure(kept, rows, total) <= width:
             break
     return tuple(kept)
+
+
+def fit_lines(lines: Sequence[Sequence[str]], width: int, least: Sequence[int]) -> list[int]:
+    """Which columns of these lines fit `width`, with two characters between any two.
+
+    least: those that are left out where they do not, the first one first.
+    """
+    sizes = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    kept = list(range(len(sizes)))
+    for index in least:
+        if sum(sizes[column] for column in kept) + 2 * (len(kept) - 1) <= width:
+            break
+        kept.remove(index)
+    return kept
 
 
 def wrap_heading(heading: str) -> list[str]:

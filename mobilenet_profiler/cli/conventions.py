@@ -10,6 +10,7 @@ import typer
 from mobilenet_profiler.cli import options as opt
 from mobilenet_profiler.cli.model import Settings, takes_settings, trace_spec
 from mobilenet_profiler.cli.output import measure_width, write_renderable, write_text
+from mobilenet_profiler.cli.table import report_warnings
 from mobilenet_profiler.errors import UsageError, unknown_name
 from mobilenet_profiler.spec import ModelSpec, make_spec
 
@@ -82,3 +83,4 @@ def _show_comparison(spec: ModelSpec, names: Sequence[str], format: str, output:
         write_renderable(render_comparison(trace, rows, width), output, width)
     else:
         write_text(COMPARISONS[format](trace, rows), output)
+    report_warnings(trace, format, strict=False)

@@ -89,7 +89,7 @@ def gather_settings(given: dict[str, Any]) -> Settings:
     }
 
 
-def trace_spec(spec: ModelSpec, backward: bool = False) -> Trace:
+def trace_spec(spec: ModelSpec, backward: bool = False, values: bool = False) -> Trace:
     """The spec's trace; torch is imported here.
 
     Its import makes some hundred thousand objects that live as long as the process:
@@ -101,7 +101,7 @@ def trace_spec(spec: ModelSpec, backward: bool = False) -> Trace:
     gc.freeze()
     gc.enable()
     with keep_stdout():
-        return trace(spec, backward=backward)
+        return trace(spec, backward=backward, values=values)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ def operations(
         bool, typer.Option("--rules", help="List the rules that make work free, and stop.")
     ] = False,
     backward: opt.Backward = False,
+    values: opt.Values = False,
     strict: opt.Strict = False,
     format: Annotated[str, typer.Option("--format", "-f", help=", ".join(FORMATS))] = "table",
     output: opt.Output = "-",
@@ -34,7 +35,7 @@ def operations(
     if rules:
         _show_rules(output)
         return
-    trace = trace_spec(make_spec(model, **settings), backward)
+    trace = trace_spec(make_spec(model, **settings), backward, values)
     from mobilenet_profiler.render.ledger import LEDGERS, render_ledger
 
     if format == "table":

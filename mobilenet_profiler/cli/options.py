@@ -83,6 +83,9 @@ Train = Annotated[
     bool, typer.Option("--train/--eval", help="Count it as it trains, or as it predicts.")
 ]
 Backward = Annotated[bool, typer.Option("--backward", help="Trace the backward pass too.")]
+Values = Annotated[
+    bool, typer.Option("--values", help="Run on copies with values, not on meta tensors.")
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit 1 if any work is not counted.")]
 InConvention = Annotated[
     str,

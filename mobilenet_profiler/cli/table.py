@@ -48,6 +48,7 @@ def table(
         ),
     ] = None,
     backward: opt.Backward = False,
+    values: opt.Values = False,
     convention: opt.InConvention = DEFAULT,
     strict: opt.Strict = False,
     cross_check: Annotated[
@@ -65,7 +66,7 @@ def table(
     check_view(format, view, names)
     check_convention(convention, format, backward)
     spec = make_spec(model, **settings)
-    trace = trace_spec(spec, backward)
+    trace = trace_spec(spec, backward, values)
     show(trace.convert(convention), format, output, view, names)
     failed = report_warnings(trace, format, strict)
     if cross_check:

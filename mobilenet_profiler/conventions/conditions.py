@@ -50,8 +50,14 @@ def is_contiguous(op: OpCost) -> bool:
     return op.contiguous
 
 
+def has_named_padding(op: OpCost) -> bool:
+    """Whether a convolution was given 'same' or 'valid' rather than numbers."""
+    return isinstance(op.options.get("padding"), str)
+
+
 CONDITIONS: Mapping[str, Condition] = {
     "affine": has_affine,
+    "named_padding": has_named_padding,
     "bias": has_bias,
     "batch_statistics": uses_batch_statistics,
     "transposed": is_transposed,

@@ -6,17 +6,19 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mobilenet_profiler.columns import fit_lines
 from mobilenet_profiler.conventions.comparison import Comparison, describe_sum
 from mobilenet_profiler.conventions.convention import FAMILIES, Convention
 from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.render.json import SCHEMA_VERSION, describe_convention
-from mobilenet_profiler.render.table import start_table, warn
-from mobilenet_profiler.render.text import escape_markdown
+from mobilenet_profiler.render.table import add_text_column, start_table, warn
+from mobilenet_profiler.render.text import escape_markdown, list_markdown_warnings
 from mobilenet_profiler.units import format_count
 
 WIDE = 150  # characters from which a sum stands beside its numbers
@@ -49,13 +51,15 @@ def render_comparison(trace: Trace, rows: Sequence[Comparison], width: int) -> G
     """One model under several conventions: numbers, then the sum behind each."""
     wide = width >= WIDE
     table = start_table(footer=False)
-    for index, heading in enumerate(_HEADINGS):
-        table.add_column(heading, justify="left" if index < 2 else "right", no_wrap=True)
+    lines = [_HEADINGS, *map(_list_cells, rows)]
+    kept = fit_lines(lines, width, (5, 1))
+    for index in kept:
+        add_text_column(table, [line[index] for line in lines], numeric=index >= 2)
     if wide:
         table.add_column("made of")
-    for row in rows:
+    for row, cells in zip(rows, lines[1:], strict=True):
         made = (describe_sum(row),) if wide else ()
-        table.add_row(*map(Text, (*_list_cells(row), *made)))
+        table.add_row(*map(Text, (*(cells[index] for index in kept), *made)))
     sums: list[RenderableType] = [] if wide else [Text(), _render_sums(rows)]
     title = Text(trace.label, style="bold")
     return Group(title, Text(), table, *sums, Text(), Text(NOTE, style="dim"), *warn(trace))
@@ -92,7 +96,8 @@ def render_comparison_markdown(trace: Trace, rows: Sequence[Comparison]) -> str:
     lines = [(*_HEADINGS, "made of"), ("---", "---", *(["---:"] * 4), "---")]
     lines += [(*_list_cells(row), describe_sum(row)) for row in rows]
     body = "".join(f"| {' | '.join(map(escape_markdown, line))} |\n" for line in lines)
-    return f"**{escape_markdown(trace.label)}**\n\n{body}\n{escape_markdown(NOTE)}\n"
+    notes = list_markdown_warnings(trace)
+    return f"**{escape_markdown(trace.label)}**\n\n{body}\n{escape_markdown(NOTE)}\n{notes}"
 
 
 def render_comparison_csv(trace: Trace, rows: Sequence[Comparison]) -> str:
@@ -132,6 +137,7 @@ def render_comparison_json(trace: Trace, rows: Sequence[Comparison]) -> str:
             }
             for row in rows
         ],
+        "uncounted": [asdict(item) for item in trace.uncounted],
         "notes": list(trace.notes),
     }
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"

@@ -8,21 +8,22 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
-from rich.console import Group, JustifyMethod
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from mobilenet_profiler.columns import fit_lines
 from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.ledger import LedgerRow, add_up, make_ledger
 from mobilenet_profiler.render.json import SCHEMA_VERSION
-from mobilenet_profiler.render.table import start_table, warn
+from mobilenet_profiler.render.table import add_text_column, start_table, warn
 from mobilenet_profiler.render.text import escape_markdown, list_markdown_warnings
 from mobilenet_profiler.units import format_count
 
 _STYLES = {"counted": "cyan", "unknown": "bold red", "free": "dim"}
 NOTE = (
     "counted: MACs by a formula of shapes. free: by the rule named; its elements are no MACs. "
-    "unknown: in no number here. bytes: read and written by the operations, none by views."
+    "unknown: in no number here. bytes, where shown: read and written, none by views."
 )
 
 
@@ -34,26 +35,16 @@ def render_ledger(trace: Trace, width: int = 100) -> Group:
     rows = make_ledger(trace)
     lines = [_list_headings(trace.backward)]
     lines += [_list_cells(row, trace.backward) for row in (*rows, add_up(rows))]
-    kept = _fit(lines, width)
+    last = len(lines[0]) - 1
+    kept = fit_lines(lines, width, (last, last - 1, 2))
     table = start_table()
     for index in kept:
-        footer = "" if index == 1 else lines[-1][index]
-        justify: JustifyMethod = "left" if index < 2 else "right"
-        table.add_column(lines[0][index], footer=footer, justify=justify, no_wrap=True)
+        add_text_column(table, [line[index] for line in lines], numeric=index >= 2)
+        table.columns[-1].footer = "" if index == 1 else lines[-1][index]
     for row, cells in zip(rows, lines[1:-1], strict=True):
         table.add_row(*(Text(cells[index]) for index in kept), style=_STYLES[row.status])
     title = Text(trace.label, style="bold")
     return Group(title, Text(), table, Text(), Text(NOTE, style="dim"), *warn(trace))
-
-
-def _fit(lines: Sequence[tuple[str, ...]], width: int) -> list[int]:
-    """Which columns fit, with two characters between any two."""
-    sizes = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    kept = list(range(len(sizes)))
-    least = [len(sizes) - 1, len(sizes) - 2, 2]
-    while least and sum(sizes[index] for index in kept) + 2 * (len(kept) - 1) > width:
-        kept.remove(least.pop(0))
-    return kept
 
 
 def _list_headings(backward: bool) -> tuple[str, ...]:
@@ -84,9 +75,10 @@ def render_ledger_markdown(trace: Trace) -> str:
 def render_ledger_csv(trace: Trace) -> str:
     """A line an operation, no total."""
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(asdict(add_up(()))), lineterminator="\n")
+    names = [*asdict(add_up(())), "convention"]
+    writer = csv.DictWriter(buffer, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(map(asdict, make_ledger(trace)))
+    writer.writerows({**asdict(row), "convention": "macs"} for row in make_ledger(trace))
     return buffer.getvalue()
 
 

@@ -68,7 +68,7 @@ def render_table(
         Text(_describe_rest(trace, shown, folded), style="dim"),
     ]
     if summary:
-        parts += [Text(), _make_summary(trace)]
+        parts += [Text(), _make_summary(trace, width)]
     return Group(*parts, *warn(trace))
 
 
@@ -98,21 +98,29 @@ def start_table(footer: bool = True) -> Table:
     )
 
 
+def add_text_column(table: Table, texts: Sequence[str], numeric: bool) -> None:
+    """A column headed by the first of its texts: numbers are never cut, names are folded."""
+    table.add_column(
+        texts[0],
+        justify="right" if numeric else "left",
+        overflow="fold",
+        no_wrap=numeric,
+        min_width=max(len(line) for text in texts for line in text.split("\n"))
+        if numeric
+        else None,
+    )
+
+
 def _make_table(
     rows: Sequence[Row], columns: Sequence[Column], total: Cost, brackets: bool
 ) -> Table:
     table = start_table()
     whole = Row("total", "", "", total)
     for column in columns:
-        table.add_column(
-            "\n".join(wrap_heading(column.heading)),
-            footer=""
-            if column.name in ("kind", "input", "filter", "output")
-            else (column.cell(whole, total)),
-            justify="right" if column.numeric else "left",
-            overflow="fold",
-            no_wrap=column.numeric,
-        )
+        cells = [column.cell(row, total) for row in (*rows, whole)]
+        add_text_column(table, ["\n".join(wrap_heading(column.heading)), *cells], column.numeric)
+        if column.name not in ("kind", "input", "filter", "output"):
+            table.columns[-1].footer = cells[-1]
     marks = _mark_blocks(rows) if brackets else [""] * len(rows)
     for row, mark in zip(rows, marks, strict=True):
         cells = [column.cell(row, total) for column in columns]
@@ -167,11 +175,12 @@ def _describe_tied(rows: Sequence[Row]) -> str:
     return f"(In brackets: params shared and counted once: {', '.join(names)}.)" if names else ""
 
 
-def _make_summary(trace: Trace) -> Table:
+def _make_summary(trace: Trace, width: int) -> Table:
     rows = [row for row in summarise_kinds(trace) if row.cost.macs or row.cost.params]
     names = ["layer", "params", "params_share", "macs", "macs_share"]
     names.insert(5 if trace.backward else 3, "backward_macs" if trace.backward else "weights_share")
-    columns = choose_columns(names, convention=trace.convention)
+    chosen = choose_columns(names, convention=trace.convention)
+    columns = fit_columns(chosen, rows, trace.total, width)
     table = _make_table(rows, columns, trace.total, brackets=False)
     table.columns[0].header = "by kind"
     return table

@@ -175,7 +175,9 @@ def _find_weight(module: ModuleFacts, main: OpCost) -> Shape | None:
 def _choose_kind(module: ModuleFacts, ran: Ran, main: OpCost | None) -> str:
     if main is not None:
         kinds = [kind for operation, kind in ran if operation.macs]
-        return ATTENTION if ATTENTION in kinds else kinds[0] if len(kinds) == 1 else _of(ran, main)
+        if ATTENTION in kinds or module.type.endswith(".MultiheadAttention"):
+            return ATTENTION
+        return kinds[0] if len(kinds) == 1 else _of(ran, main)
     if module.type.startswith("torch.nn.modules."):
         return name_module(module.type.rpartition(".")[2])
     kinds = [kind for kind, _ in groupby(kind for _, kind in ran)]

@@ -106,6 +106,11 @@ def count_outer(addend: Shape, left: Shape, right: Shape, *rest: Any, **options:
     return prod(left) * prod(right)
 
 
+def count_distances(left: Shape, right: Shape, *rest: Any, out: Shape, **options: Any) -> int:
+    """`_euclidean_dist`: one product of length M + 2, which holds the squares too."""
+    return prod(out) * (left[-1] + 2)
+
+
 def count_chain(matrices: Sequence[Shape], *, out: Any, **options: Any) -> int:
     """`linalg_multi_dot`: the cheapest order of M1 M2 ... Mn, as PyTorch chooses it.
 
@@ -350,6 +355,7 @@ _PRODUCTS: dict[str, Formula] = {
     ),
     "addbmm": count_addbmm,
     "addr": count_outer,
+    "_euclidean_dist": count_distances,
     "linalg_multi_dot": count_chain,
     "bilinear": count_bilinear,
     "_trilinear": count_trilinear,

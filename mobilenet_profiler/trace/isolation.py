@@ -270,6 +270,9 @@ class _Loan:
 
 
 def _make_empty(tensor: Tensor, name: str) -> Tensor:
+    """The same tensor without values; one that is not strided keeps them, as a constant."""
+    if tensor.layout is not torch.strided:
+        return tensor
     return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
 
 

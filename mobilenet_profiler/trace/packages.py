@@ -68,8 +68,8 @@ def choose_inputs(spec: ModelSpec, model: nn.Module) -> tuple[InputSpec, ...]:
     frames = (VIDEO_FRAMES,) if family == "video" else ()
     fixed = getattr(model, "image_size", None)  # a network built for one size names it
     crop = _read_crop(models.get_model_weights(builder))
-    size = (fixed, fixed) if isinstance(fixed, int) else crop
-    return (_make_image(spec, (3, *frames, *size)),)
+    height, width = (fixed, fixed) if isinstance(fixed, int) else crop
+    return (_make_image(spec, (3, *frames, height, width)),)
 
 
 def _make_image(spec: ModelSpec, shape: tuple[int, ...]) -> InputSpec:

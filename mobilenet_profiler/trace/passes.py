@@ -99,8 +99,8 @@ def _explain(modules: ModuleStack, inputs: Inputs, how: How, gradients: bool) ->
         yield
     except UsageError:
         raise
-    except Exception as error:
-        if how == "meta" and lacks_values(error):
+    except (Exception, SystemExit) as error:
+        if how == "meta" and isinstance(error, Exception) and lacks_values(error):
             raise ValuesNeeded(" ".join(str(error).split())) from error
         if not gradients and any(text in str(error).lower() for text in _NEEDS_GRADIENTS):
             raise GradientsNeeded from error

@@ -122,7 +122,16 @@ _RULES: dict[str, tuple[str, ...]] = {
         *("is_same_size", "_has_compatible_shallow_copy_type", "alias_copy", "_shape_as_tensor"),
         *("q_scale", "q_zero_point", "data", "_fw_primal", "_cast_Float", "_cast_Half"),
         *("diag_embed", "diag", "constant_pad", "linalg_diagonal", "record_stream"),
-        *("select", "slice", "diagonal", "as_strided", "expand", "unfold"),  # their gradients
+        *(
+            "_to_sparse",
+            "_linalg_check_errors",
+            "select",
+            "slice",
+            "diagonal",
+            "as_strided",
+            "expand",
+            "unfold",
+        ),  # their gradients
         *("_unsafe_masked_index", "_chunk_cat", "_stack"),
         *("_unsafe_masked_index_put_accumulate", "narrow_copy", "permute_copy", "select_copy"),
         *("slice_copy", "squeeze_copy", "t_copy", "transpose_copy", "unsqueeze_copy"),
@@ -182,6 +191,8 @@ def find_rule(name: str, pointwise: bool, view: bool) -> str | None:
     known = FREE.get(name) or FREE.get(name.removesuffix("_"))
     if known or view:
         return known or "movement"
+    if name.startswith("aten::_foreach_"):
+        return "elementwise"
     if pointwise:
         return "elementwise"
     forward = _BACKWARD.sub("", name)

@@ -10,6 +10,7 @@ A registered cost comes before a built-in formula or rule.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar
 
 from torch import nn
@@ -41,11 +42,31 @@ def register_cost(target: Any, replace: bool = False) -> Callable[[F], F]:
 
     def register(function: F) -> F:
         global _changes
-        registry[key] = function
+        registry[key] = _check_result(function, key)
         _changes += 1
         return function
 
     return register
+
+
+def _check_result(function: Callable[..., int], target: Any) -> Callable[..., int]:
+    """The function, its failures told from those of a network."""
+    name = target if isinstance(target, str) else target.__name__
+
+    @wraps(function)
+    def count(*args: Any, **kwargs: Any) -> int:
+        try:
+            macs = function(*args, **kwargs)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise UsageError(f"the cost registered for {name} failed: {reason}") from error
+        if isinstance(macs, bool) or not isinstance(macs, int) or macs < 0:
+            raise UsageError(
+                f"the cost registered for {name} must be a whole number from 0, given {macs!r}"
+            )
+        return macs
+
+    return count
 
 
 def unregister_cost(target: Any) -> None:

@@ -47,6 +47,7 @@ def trace(
     *,
     keywords: Mapping[str, Any] | None = None,
     backward: bool = False,
+    values: bool = False,
     **options: Any,
 ) -> Trace:
     """Count one forward pass from the operations that run; nothing is computed.
@@ -61,6 +62,8 @@ def trace(
     Without a tensor among them, the model's own default input is used.
     backward: trace the backward pass too, from every output to every parameter and
     input that needs a gradient.
+    values: run on copies with values from the start, on the model's own device: for a
+    forward that asks which device it is on, and would be told 'meta'.
     options: for a source, what `make_spec` takes: alpha, resolution, mode, …;
     for a module, mode alone: 'train' or 'eval', otherwise it runs as it is.
 
@@ -71,7 +74,7 @@ def trace(
     if isinstance(model, nn.Module):
         mode = options.pop("mode", None)
         _check_options(options, "a module")
-        return _trace_in_mode(unwrap(model), None, mode, inputs, keywords, backward)
+        return _trace_in_mode(unwrap(model), None, mode, inputs, keywords, backward, values)
     if not isinstance(model, str | Path | ModelSpec):
         raise UsageError(f"model must be a name, a path, a ModelSpec or a module, given {model!r}")
     if isinstance(model, ModelSpec):
@@ -81,7 +84,7 @@ def trace(
     spec = model if isinstance(model, ModelSpec) else make_spec(str(model), **options)
     with make_importable(spec.source):  # a forward may import what lies beside its file
         built = unwrap(build_model(spec))
-        return _trace_in_mode(built, spec, spec.mode, inputs, keywords, backward)
+        return _trace_in_mode(built, spec, spec.mode, inputs, keywords, backward, values)
 
 
 def _check_options(options: Mapping[str, Any], given: str) -> None:
@@ -96,13 +99,14 @@ def _trace_in_mode(
     inputs: Any,
     keywords: Mapping[str, Any] | None,
     backward: bool,
+    values: bool,
 ) -> Trace:
     if mode not in (*MODES, None):
         raise unknown_name("mode", mode, MODES)
     given = make_inputs(model, spec, inputs, keywords)
     named = spec or ModelSpec(type(model).__name__, mode=mode or MODES[model.training])
     named = replace(named, inputs=given.describe())
-    return trace_module(model, given, named.label, named.as_dict(), mode, backward, spec)
+    return trace_module(model, given, named.label, named.as_dict(), mode, backward, spec, values)
 
 
 def trace_module(
@@ -113,17 +117,18 @@ def trace_module(
     mode: Mode | None = None,
     backward: bool = False,
     real: ModelSpec | None = None,
+    values: bool = False,
 ) -> Trace:
     """The trace of a module, under a label and a spec of the caller's.
 
     mode: 'train' or 'eval' for the while, or the module's own. backward: trace the
     backward pass too. real: the spec to build again, with values, for a forward pass
-    that looks at them. Raises UsageError.
+    that looks at them. values: run on values from the start. Raises UsageError.
     """
     with _one_at_a_time, pause_collector():
         structure = Structure(unwrap(model))
         _check_modules(structure)
-        passed, notes = _record(structure, inputs, mode, backward, real)
+        passed, notes = _record(structure, inputs, mode, backward, real, values)
         modules = list_modules(structure.placed, passed.calls)
         layers = assemble_layers(modules, passed.operations)
     named = ModelSpec(type(model).__name__, inputs=inputs.describe())
@@ -156,7 +161,12 @@ def _find_compiled(model: nn.Module) -> nn.Module | None:
 
 
 def _record(
-    structure: Structure, inputs: Inputs, mode: Mode | None, backward: bool, real: ModelSpec | None
+    structure: Structure,
+    inputs: Inputs,
+    mode: Mode | None,
+    backward: bool,
+    real: ModelSpec | None,
+    values: bool,
 ) -> tuple[Passed, tuple[str, ...]]:
     """Both passes; again where the forward itself set off PyTorch's compiler.
 
@@ -164,21 +174,28 @@ def _record(
     """
     compiler = "torch._dynamo" in sys.modules
     try:
-        return _record_either(structure, inputs, mode, backward, real)
+        return _record_either(structure, inputs, mode, backward, real, values)
     except UsageError:
         if compiler or "torch._dynamo" not in sys.modules:
             raise
-    return _record_either(structure, inputs, mode, backward, real)
+    return _record_either(structure, inputs, mode, backward, real, values)
 
 
 def _record_either(
-    structure: Structure, inputs: Inputs, mode: Mode | None, backward: bool, real: ModelSpec | None
+    structure: Structure,
+    inputs: Inputs,
+    mode: Mode | None,
+    backward: bool,
+    real: ModelSpec | None,
+    values: bool,
 ) -> tuple[Passed, tuple[str, ...]]:
     """Both passes on meta tensors, or on real ones where the forward looks at values."""
-    try:
-        return _record_passes(structure, inputs.without_values(), "meta", mode, backward)
-    except ValuesNeeded as need:
-        note = f"traced on real tensors, since the forward pass looks at values: {need}"
+    note = "traced on real tensors, as asked"
+    if not values:
+        try:
+            return _record_passes(structure, inputs.without_values(), "meta", mode, backward)
+        except ValuesNeeded as need:
+            note = f"traced on real tensors, since the forward pass looks at values: {need}"
     _check_memory(structure, note)
     if real is not None:
         structure = Structure(unwrap(build_model(real, device="cpu")))

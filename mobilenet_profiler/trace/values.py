@@ -8,6 +8,7 @@ that is written to is copied first and given its values back.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import torch
@@ -15,7 +16,10 @@ from torch import Tensor
 
 from mobilenet_profiler.trace.operations import Operation, find_written, list_tensors
 
-_WITHOUT_VALUES = ("meta tensor", "meta device", "data-dependent", "unallocated storage")
+_WITHOUT_VALUES = re.compile(
+    r"\bmeta\b|data-dependent|unallocated storage|format string passed to tensor|dlpack"
+)
+_WITHOUT_FORWARD = 'missing the required "forward" function'
 
 
 class ValuesNeeded(BaseException):
@@ -108,8 +112,9 @@ def to_meta(value: Any) -> Any:
 
 def lacks_values(error: Exception) -> bool:
     """Whether PyTorch says that a meta tensor cannot do this, rather than that it is wrong."""
-    text = str(error).lower()
-    return isinstance(error, NotImplementedError) or any(word in text for word in _WITHOUT_VALUES)
+    text = str(error)
+    missing = isinstance(error, NotImplementedError) and _WITHOUT_FORWARD not in text
+    return missing or _WITHOUT_VALUES.search(text.lower()) is not None
 
 
 def fill_tensor(tensor: Tensor, device: torch.device) -> Tensor:

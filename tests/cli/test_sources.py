@@ -148,3 +148,15 @@ def test_a_source_that_cannot_be_is_refused_without_torch(model: str) -> None:
         "== 2\nimport sys\nassert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", check], check=True, capture_output=True)
+
+
+def test_a_forward_that_exits_is_a_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "leaves.py"
+    file.write_text(
+        "import sys, torch\nclass Net(torch.nn.Module):\n"
+        "    def forward(self, x):\n        sys.exit(0)\n"
+    )
+    assert run(["operations", f"{file}:Net", "--input", "4x4", "--strict"]) == 2
+    assert "the forward pass failed in 'Net'" in capsys.readouterr().err

@@ -172,8 +172,16 @@ def test_a_cost_that_raises_says_where() -> None:
         raise ValueError("no such size")
 
     mp.register_cost("mptests::mix")(cost)
-    with pytest.raises(mp.UsageError, match=r"failed in '0'.*no such size"):
+    message = "cost registered for mptests::mix failed: ValueError: no such size"
+    with pytest.raises(mp.UsageError, match=message):
         mp.trace(nn.Sequential(Calling(run_mix)), (2, 4))
+
+
+@pytest.mark.parametrize("result", [-5, "abc", 1.5, True, None])
+def test_a_cost_is_a_whole_number_from_0(result: Any) -> None:
+    mp.register_cost("mptests::mix")(lambda *shapes, **named: result)
+    with pytest.raises(mp.UsageError, match="must be a whole number from 0, given"):
+        mp.trace(Calling(run_mix), (2, 4))
 
 
 def branch(x: Tensor) -> Any:

@@ -207,3 +207,62 @@ def test_random_numbers_that_a_forward_looks_at_are_the_same_every_time() -> Non
         torch.manual_seed(seed)
         totals.add(mp.trace(model, (2, 4)).total.macs)
     assert len(totals) == 1
+
+
+def test_a_forward_that_asks_for_its_device_is_told_the_real_one_where_that_is_asked_for() -> None:
+    def run(layer: nn.Module, x: Tensor) -> Any:
+        return layer(layer(x)) if x.device.type == "cpu" else layer(x)
+
+    model = Calling(run, nn.Linear(4, 4))
+    trace = mp.trace(model, (2, 4), values=True)
+    assert trace.total.macs == 2 * (2 * 16)
+    assert trace.notes == ("traced on real tensors, as asked",)
+    assert mp.trace(model, (2, 4)).total.macs == 2 * 16
+
+
+@pytest.mark.parametrize(
+    ("use", "macs"),
+    [
+        (lambda x, n: x @ x.mT * float(f"{x[0, 0]:.2f}"), 4 * 5 * 4),
+        (lambda x, n: torch.cat(torch.tensor_split(x, n)) @ x.mT, 4 * 5 * 4),
+        (lambda x, n: torch.utils.dlpack.from_dlpack(x) @ x.mT, 4 * 5 * 4),
+    ],
+)
+def test_what_meta_tensors_cannot_do_is_done_on_real_ones(use: Any, macs: int) -> None:
+    trace = mp.trace(Calling(use), (torch.rand(4, 5), torch.tensor([1, 3])))
+    assert trace.total.macs == macs
+    assert trace.notes[0].startswith(NOTE)
+
+
+def test_lengths_may_be_an_input() -> None:
+    def run(layer: Any, x: Tensor, lengths: Tensor) -> Any:
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths.cpu(), enforce_sorted=False)
+        return layer(packed)[0].data
+
+    given = (torch.randn(5, 3, 7), torch.tensor([2, 5, 3]))
+    trace = mp.trace(Calling(run, nn.LSTM(7, 5)), given)
+    assert trace.total.macs == (2 + 5 + 3) * 4 * 5 * (7 + 5)
+
+
+def test_a_sparse_buffer_of_rows_is_kept_as_it_is() -> None:
+    class Graph(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("edges", torch.eye(4).to_sparse_csr())
+            self.linear = nn.Linear(4, 5)
+
+        def forward(self, x: Tensor) -> Any:
+            return self.edges @ self.linear(x)
+
+    model = Graph()
+    before = model.edges
+    trace = mp.trace(model, (4, 4))
+    assert trace.total.macs == 4 * 4 * 5 + 4 * 4 * 5
+    assert model.edges is before
+
+
+def test_a_module_without_a_forward_is_not_said_to_look_at_values() -> None:
+    with pytest.raises(mp.UsageError) as caught:
+        mp.trace(nn.Module(), (2, 4))
+    assert "missing the required" in str(caught.value)
+    assert "real tensors" not in str(caught.value)
