@@ -187,3 +187,24 @@ def test_conventions_come_in_one_order_ours_first() -> None:
     assert [convention.name for convention in list_conventions()] == list(NAMES)
     assert NAMES[0] == "macs"
     assert count_trace(mp.trace(nn.Linear(4, 4), (1, 4)), list_conventions()[0]).total == 16
+
+
+def test_fvcore_counts_nothing_where_padding_has_a_name() -> None:
+    from fvcore.nn import FlopCountAnalysis
+
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, padding="same"), nn.Conv2d(4, 4, 3, padding=1))
+    analysis = FlopCountAnalysis(model, torch.zeros(1, 3, 8, 8))
+    assert mp.trace(model, (1, 3, 8, 8)).count("fvcore").total == analysis.total() == 64 * 4 * 36
+
+
+def test_what_is_unknown_is_said_in_every_format() -> None:
+    from mobilenet_profiler.render.conventions import COMPARISONS
+
+    class Singular(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            values: torch.Tensor = torch.linalg.svdvals(x)
+            return values
+
+    trace = mp.trace(Singular(), (4, 4))
+    rows = compare_conventions(trace, ("macs", "thop"))
+    assert all("linalg" in COMPARISONS[name](trace, rows) for name in ("markdown", "json"))
