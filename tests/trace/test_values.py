@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import mobilenet_profiler as mp
-from mobilenet_profiler.trace import engine
+from mobilenet_profiler.trace import engine, recipes
 from tests.trace.calling import Calling, check_ledger, count
 
 NOTE = "traced on real tensors, since the forward pass looks at values: "
@@ -266,3 +266,23 @@ def test_a_module_without_a_forward_is_not_said_to_look_at_values() -> None:
         mp.trace(nn.Module(), (2, 4))
     assert "missing the required" in str(caught.value)
     assert "real tensors" not in str(caught.value)
+
+
+def test_what_is_remembered_of_meta_tensors_answers_nothing_on_real_ones() -> None:
+    # As after `torch.zeros(3, device="cuda")` on meta: the same call, remembered as a meta tensor.
+    def make(x: Tensor) -> Tensor:
+        made = torch.zeros(3, dtype=torch.float32, device=x.device)
+        seen.append(made.device.type)
+        return made @ x
+
+    seen: list[str] = []
+    model = Calling(make)
+    engine._book.clear()
+    mp.trace(model, (3, 4), values=True)
+    zeros = torch.ops.aten.zeros.default
+    keys: list[Any] = [key for key in engine._book._known if isinstance(key, tuple)]
+    known: Any = engine._book.find(next(key for key in keys if key[0] is zeros))
+    known.answer = recipes.answer_fresh((3,), (1,), torch.float32)
+    mp.trace(model, (3, 4), values=True)
+    engine._book.clear()
+    assert seen == ["cpu", "cpu"]
