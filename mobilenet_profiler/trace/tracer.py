@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -125,10 +125,11 @@ def trace_module(
     backward pass too. real: the spec to build again, with values, for a forward pass
     that looks at them. values: run on values from the start. Raises UsageError.
     """
+    request = Request(inputs, mode, backward, real, values)
     with _one_at_a_time, pause_collector():
         structure = Structure(unwrap(model))
         _check_modules(structure)
-        passed, notes = _record(structure, inputs, mode, backward, real, values)
+        passed, notes = _record(structure, request)
         modules = list_modules(structure.placed, passed.calls)
         layers = assemble_layers(modules, passed.operations)
     named = ModelSpec(type(model).__name__, inputs=inputs.describe())
@@ -142,6 +143,17 @@ def trace_module(
         backward=backward,
         modules=modules,
     )
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a trace: see `trace_module`."""
+
+    inputs: Inputs
+    mode: Mode | None
+    backward: bool
+    real: ModelSpec | None
+    values: bool
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -160,47 +172,35 @@ def _find_compiled(model: nn.Module) -> nn.Module | None:
     return held.get("_orig_mod") if isinstance(held, dict) else None
 
 
-def _record(
-    structure: Structure,
-    inputs: Inputs,
-    mode: Mode | None,
-    backward: bool,
-    real: ModelSpec | None,
-    values: bool,
-) -> tuple[Passed, tuple[str, ...]]:
+def _record(structure: Structure, request: Request) -> tuple[Passed, tuple[str, ...]]:
     """Both passes; again where the forward itself set off PyTorch's compiler.
 
     Once that is imported, it can be kept off (`keep_settings`).
     """
     compiler = "torch._dynamo" in sys.modules
     try:
-        return _record_either(structure, inputs, mode, backward, real, values)
+        return _record_either(structure, request)
     except UsageError:
         if compiler or "torch._dynamo" not in sys.modules:
             raise
-    return _record_either(structure, inputs, mode, backward, real, values)
+    return _record_either(structure, request)
 
 
-def _record_either(
-    structure: Structure,
-    inputs: Inputs,
-    mode: Mode | None,
-    backward: bool,
-    real: ModelSpec | None,
-    values: bool,
-) -> tuple[Passed, tuple[str, ...]]:
+def _record_either(structure: Structure, request: Request) -> tuple[Passed, tuple[str, ...]]:
     """Both passes on meta tensors, or on real ones where the forward looks at values."""
     note = "traced on real tensors, as asked"
-    if not values:
+    mode, backward = request.mode, request.backward
+    if not request.values:
+        given = request.inputs.without_values()
         try:
-            return _record_passes(structure, inputs.without_values(), "meta", mode, backward)
+            return _record_passes(structure, given, "meta", mode, backward)
         except ValuesNeeded as need:
             note = f"traced on real tensors, since the forward pass looks at values: {need}"
     _check_memory(structure, note)
-    if real is not None:
-        structure = Structure(unwrap(build_model(real, device="cpu")))
+    if request.real is not None:
+        structure = Structure(unwrap(build_model(request.real, device="cpu")))
     device = _find_device(structure.placed[""])
-    filled = inputs.map_tensors(partial(fill_tensor, device=device))
+    filled = request.inputs.map_tensors(partial(fill_tensor, device=device))
     try:
         passed, notes = _record_passes(structure, filled, "values", mode, backward)
     except UsageError as error:
