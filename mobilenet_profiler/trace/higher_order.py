@@ -29,7 +29,7 @@ def enter_operator(
     if func._name.startswith("triton_kernel_wrapper"):
         return _record_wrapped_kernel(recorder, func, args, kwargs)
     output = func(*args, **kwargs)
-    recorder.record(Recipe(recorder.cost(operation, args, kwargs, output), None), args)
+    _record_use(recorder, operation, args, kwargs, output)
     return output
 
 
@@ -148,4 +148,10 @@ def _record_whole(
     recorder: OperationRecorder, name: str, formula: Any, args: Any, kwargs: Any, output: Any
 ) -> None:
     operation = Operation(name, (), formula, None, False, False, False, False)
+    _record_use(recorder, operation, args, kwargs, output)
+
+
+def _record_use(
+    recorder: OperationRecorder, operation: Operation, args: Any, kwargs: Any, output: Any
+) -> None:
     recorder.record(Recipe(recorder.cost(operation, args, kwargs, output), None), args)

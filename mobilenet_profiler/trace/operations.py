@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch._ops import HigherOrderOperator, OpOverload
 
-from mobilenet_profiler.cost import OpCost, Shape, Status
+from mobilenet_profiler.cost import OpCost, Status
 from mobilenet_profiler.trace.formulas import FORMULAS
 from mobilenet_profiler.trace.policy import count_elements, find_rule
 from mobilenet_profiler.trace.registered import find_operation_cost
@@ -205,8 +205,3 @@ def list_tensors(value: Any) -> list[Tensor]:
 
 def _count_bytes(tensor: Tensor) -> int:
     return prod(tensor.shape) * tensor.element_size()
-
-
-def count_activations(outputs: tuple[Shape, ...]) -> int:
-    """Elements that an operation writes."""
-    return sum(map(prod, outputs))
