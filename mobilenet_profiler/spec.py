@@ -25,6 +25,8 @@ REGISTRIES = ("torchvision", "timm")
 SOURCE_FORMS = "package.module:factory, file.py:Name, torchvision/NAME, timm/NAME, variant.toml"
 _CHECKPOINTS = (".pt", ".pth", ".bin", ".ckpt", ".safetensors", ".onnx")
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_PAIR = re.compile(r"[^\W\d]\w*=")
+_TEXT_NAMES = {"classes": "num_classes"}  # as the command line names it
 _CONSTANTS = {"true": True, "false": False, "none": None}
 
 SourceKind = Literal["zoo", "module", "file", "torchvision", "timm"]
@@ -109,7 +111,7 @@ class ModelSpec:
     @property
     def input_shape(self) -> tuple[int, int, int, int]:
         """The square RGB images that a network of the zoo takes."""
-        size = self.resolution or DEFAULT_RESOLUTION
+        size = self.resolution or _find_resolution(self.model)
         return (self.batch or 1, 3, size, size)
 
     @property
@@ -152,9 +154,9 @@ def make_spec(
 ) -> ModelSpec:
     """A spec from a source, or from the path of a TOML variant.
 
-    settings: `resolution` or `beta` (resolution = 224 beta) and `batch` of the
-    default input; any other is an argument of the factory. For a variant they
-    override the file's. arguments: arguments of the factory under any name.
+    settings: `resolution` or `beta` (resolution = beta times the network's own, 224 for
+    most) and `batch` of the default input; any other is an argument of the factory. For a
+    variant they override the file's. arguments: arguments of the factory under any name.
     inputs, inputs_from: what replaces the default input. mode: eval or train.
     Raises UsageError, naming what is allowed.
     """
@@ -167,6 +169,37 @@ def make_spec(
         refuse_sizes(settings)
     spec = _assemble(source, dict(arguments or {}), settings)
     return replace(spec, mode=mode, inputs=parsed, inputs_from=inputs_from)
+
+
+def read_spec(text: str, **settings: Any) -> ModelSpec:
+    """The spec that one text gives: a source, then what its heading shows.
+
+    `mobilenet_v1 alpha=0.75 resolution=128`, `net.py:Net depth=4 input=1x16 mode=train`.
+    settings: as `make_spec` takes them; the text overrides them. Raises UsageError.
+    """
+    source, pairs = _split_text(text)
+    given = [parse_argument(pair) for pair in pairs if not pair.startswith("input=")]
+    inputs = tuple(pair.removeprefix("input=") for pair in pairs if pair.startswith("input="))
+    own = {_TEXT_NAMES.get(key, key): value for key, value in given}
+    if len(own) < len(given):
+        raise UsageError(f"{text!r} gives an option twice")
+    kept = {key: own.pop(key) for key in (*INPUT_KEYS, "mode", "inputs_from") if key in own}
+    arguments = {**settings.pop("arguments", {}), **own}
+    if "resolution" in kept or "beta" in kept:
+        settings = {key: settings[key] for key in settings if key not in ("resolution", "beta")}
+    settings = {key: value for key, value in settings.items() if key not in own}
+    if inputs:
+        settings["inputs"] = inputs
+    return make_spec(source, arguments=arguments, **{**settings, **kept})
+
+
+def _split_text(text: str) -> tuple[str, list[str]]:
+    """The source, in which spaces may stand, and the `key=value` after it."""
+    words = text.split(" ")
+    first = len(words)
+    while first > 1 and (not words[first - 1] or _PAIR.match(words[first - 1])):
+        first -= 1
+    return " ".join(words[:first]), [word for word in words[first:] if word]
 
 
 def refuse_sizes(settings: Mapping[str, Any]) -> None:
@@ -284,7 +317,7 @@ def _assemble_settings(given: dict[str, Any], options: dict[str, Any]) -> ModelS
     return ModelSpec(
         model,
         options,
-        _choose_resolution(given["resolution"], given["beta"]),
+        _choose_resolution(model, given["resolution"], given["beta"]),
         None if batch is None else check_size("batch", batch),
         name,
     )
@@ -298,16 +331,22 @@ def check_options(model: str, options: Mapping[str, Any]) -> None:
             raise unknown_name(f"option of {model}", key, [*allowed, *INPUT_KEYS])
 
 
-def _choose_resolution(resolution: Any, beta: Any) -> int | None:
+def _find_resolution(model: str) -> int:
+    entry = find_model(model)
+    return entry.resolution if entry else DEFAULT_RESOLUTION
+
+
+def _choose_resolution(model: str, resolution: Any, beta: Any) -> int | None:
+    own = _find_resolution(model)
     if resolution is not None and beta is not None:
-        raise UsageError("give resolution or beta, not both (beta = resolution / 224)")
+        raise UsageError(f"give resolution or beta, not both (beta = resolution / {own})")
     if resolution is not None:
         return check_size("resolution", resolution)
     if beta is None:
         return None
     if isinstance(beta, bool) or not isinstance(beta, int | float) or not 0 < beta <= 64:
         raise UsageError(f"beta must be a number above 0 and at most 64, given {beta!r}")
-    return check_size("224 * beta, rounded,", round(DEFAULT_RESOLUTION * beta))
+    return check_size(f"{own} * beta, rounded,", round(own * beta))
 
 
 def _check_name(name: Any) -> str | None:

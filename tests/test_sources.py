@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import mobilenet_profiler as mp
-from mobilenet_profiler.errors import unknown_name
+from mobilenet_profiler.errors import UsageError, unknown_name
 from mobilenet_profiler.spec import (
     DTYPES,
     InputSpec,
@@ -15,6 +15,7 @@ from mobilenet_profiler.spec import (
     parse_argument,
     parse_input,
     parse_source,
+    read_spec,
 )
 
 
@@ -176,3 +177,32 @@ def test_a_long_list_of_names_shows_the_nearest_and_counts_the_rest() -> None:
     assert "did you mean 'net49'" in message
     assert message.endswith("and 47 more")
     assert message.count(",") == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("mobilenet_v1", "mobilenet_v1 input=1x3x224x224"),
+        (
+            "mobilenet_v1 alpha=0.75 resolution=128",
+            "mobilenet_v1 alpha=0.75 input=1x3x128x128",
+        ),
+        ("mobilenet_v1  classes=1001 batch=2 ", "mobilenet_v1 num_classes=1001 input=2x3x224x224"),
+        (
+            "my nets/net.py:Net depth=4 mode=train input=1x16",
+            "my nets/net.py:Net depth=4 mode=train input=1x16",
+        ),
+    ],
+)
+def test_a_text_gives_the_spec_whose_heading_it_is(text: str, label: str) -> None:
+    assert read_spec(text).label == label
+
+
+def test_a_text_overrides_settings_and_keeps_the_others() -> None:
+    spec = read_spec("mobilenet_v1 alpha=0.5 beta=0.5", resolution=160, alpha=0.75, batch=3)
+    assert spec.label == "mobilenet_v1 alpha=0.5 input=3x3x112x112"
+
+
+def test_a_text_that_gives_an_option_twice_is_refused() -> None:
+    with pytest.raises(UsageError, match="gives an option twice"):
+        read_spec("mobilenet_v1 alpha=0.5 alpha=1")

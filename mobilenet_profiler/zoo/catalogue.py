@@ -25,6 +25,7 @@ class ZooEntry:
 
     factory: `module:function`, imported only when the network is built.
     options: the arguments that the factory takes. source: paper and table.
+    resolution: height and width of its own default input, pixels.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ZooEntry:
     options: tuple[str, ...]
     summary: str
     source: str
+    resolution: int = 224
 
 
 _ENTRIES = (
