@@ -17,25 +17,34 @@ if TYPE_CHECKING:
     from mobilenet_profiler.conventions.counting import Count
     from mobilenet_profiler.cost import Cost, LayerCost, OpCost, Trace, Uncounted
     from mobilenet_profiler.errors import UsageError
+    from mobilenet_profiler.published.catalogue import list_figures
+    from mobilenet_profiler.published.figure import Figure
     from mobilenet_profiler.spec import ModelSpec, make_spec
     from mobilenet_profiler.trace.registered import register_cost, unregister_cost
     from mobilenet_profiler.trace.tracer import trace
+    from mobilenet_profiler.verification.choice import verify
+    from mobilenet_profiler.verification.verdicts import Verdict, Verification
 
 __version__ = "0.1.0"
 __all__ = [
     "Cost",
     "Count",
+    "Figure",
     "LayerCost",
     "ModelSpec",
     "OpCost",
     "Trace",
     "Uncounted",
     "UsageError",
+    "Verdict",
+    "Verification",
     "list_conventions",
+    "list_figures",
     "make_spec",
     "register_cost",
     "trace",
     "unregister_cost",
+    "verify",
 ]
 
 _HOMES = {
@@ -44,6 +53,10 @@ _HOMES = {
     "Count": "conventions.counting",
     "list_conventions": "conventions.catalogue",
     "UsageError": "errors",
+    "Figure": "published.figure",
+    "list_figures": "published.catalogue",
+    "verify": "verification.choice",
+    **dict.fromkeys(("Verdict", "Verification"), "verification.verdicts"),
     **dict.fromkeys(("register_cost", "unregister_cost"), "trace.registered"),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal, get_args
 
 from mobilenet_profiler.cost import Cost, LayerCost, Shape, Trace, Uncounted
@@ -79,6 +80,16 @@ def name_layers(trace: Trace) -> dict[str, str]:
         alone = [name for name in _list_holders(layer.path) if name and holders[name] == 1]
         names[layer.path] = min(alone, key=len, default=names[layer.path])
     return names
+
+
+def list_pairs(trace: Trace) -> tuple[tuple[LayerCost, LayerCost], ...]:
+    """Every depthwise layer with the pointwise one right after it (the paper's section 3.1)."""
+    counted = trace.counted
+    return tuple(
+        (first, second)
+        for first, second in pairwise(counted)
+        if first.kind.startswith("depthwise") and second.kind.startswith("pointwise")
+    )
 
 
 def summarise_kinds(trace: Trace) -> tuple[Row, ...]:

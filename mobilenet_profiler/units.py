@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from fractions import Fraction
+
 _PREFIXES = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
@@ -26,3 +29,8 @@ def format_share(part: int, whole: int) -> str:
 def format_shape(shape: tuple[int, ...] | None, cross: str = "x") -> str:
     """`(1, 3, 128, 128)` as `1x3x128x128`; a dash where there is no shape."""
     return cross.join(str(size) for size in shape) if shape else "-"
+
+
+def format_decimal(value: Fraction, places: int) -> str:
+    """An exact number rounded to so many places, with separators: `1.9056`."""
+    return f"{Decimal(value.numerator) / Decimal(value.denominator):,.{places}f}"

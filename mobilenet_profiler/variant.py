@@ -11,6 +11,7 @@ from mobilenet_profiler.zoo.catalogue import find_model, list_models
 
 INPUT_KEYS = ("resolution", "beta", "batch")
 _FILE_KEYS = ("model", "name", "rows")
+_FIGURES = "figure"  # what a draft prints of the variant: see published/files.py
 
 
 def read_variant(path: Path) -> dict[str, Any]:
@@ -29,6 +30,7 @@ def read_variant(path: Path) -> dict[str, Any]:
 
 def _check_variant(data: dict[str, Any], path: Path) -> dict[str, Any]:
     data = {"model": "mobilenet_v1", "name": path.stem, **data}
+    data.pop(_FIGURES, None)
     allowed = [*_FILE_KEYS, *INPUT_KEYS, *list_options(data["model"])]
     for key in data:
         if key not in allowed:

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 import mobilenet_profiler as mp
-from mobilenet_profiler.render.paper import list_paper_rows
+from mobilenet_profiler.paper import list_paper_rows
 from mobilenet_profiler.render.slim import name_slim, render_slim
 from mobilenet_profiler.rows import summarise_kinds
 from tests.oracles import read_oracle

@@ -13,7 +13,9 @@ from mobilenet_profiler.cli.explain import explain
 from mobilenet_profiler.cli.models import models
 from mobilenet_profiler.cli.operations import operations
 from mobilenet_profiler.cli.output import write_note, write_text
+from mobilenet_profiler.cli.published import published
 from mobilenet_profiler.cli.table import table
+from mobilenet_profiler.cli.verify import verify
 from mobilenet_profiler.errors import UsageError
 
 USAGE = 2
@@ -31,6 +33,8 @@ app.command()(explain)
 app.command()(models)
 app.command()(operations)
 app.command()(conventions)
+app.command()(published)
+app.command()(verify)
 
 
 def _print_version(asked: bool) -> None:

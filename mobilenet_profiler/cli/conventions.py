@@ -8,7 +8,12 @@ from typing import Annotated
 import typer
 
 from mobilenet_profiler.cli import options as opt
-from mobilenet_profiler.cli.model import Settings, takes_settings, trace_spec
+from mobilenet_profiler.cli.model import (
+    Settings,
+    gives_model_options,
+    takes_settings,
+    trace_spec,
+)
 from mobilenet_profiler.cli.output import measure_width, write_renderable, write_text
 from mobilenet_profiler.cli.table import report_warnings
 from mobilenet_profiler.errors import UsageError, unknown_name
@@ -47,7 +52,7 @@ def conventions(
     names = _choose(convention)
     if model is not None:
         _show_comparison(make_spec(model, **settings), names, format, output)
-    elif settings["mode"] == "train" or any(settings[name] for name in settings if name != "mode"):
+    elif gives_model_options(settings):
         raise UsageError("options of a model need one: mobilenet-profiler conventions MODEL")
     else:
         _show_list(names, format, output, every=convention is not None)

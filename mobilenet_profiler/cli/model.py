@@ -89,6 +89,11 @@ def gather_settings(given: dict[str, Any]) -> Settings:
     }
 
 
+def gives_model_options(settings: Settings) -> bool:
+    """Whether any option of a model was given."""
+    return settings["mode"] == "train" or any(settings[name] for name in settings if name != "mode")
+
+
 def trace_spec(spec: ModelSpec, backward: bool = False, values: bool = False) -> Trace:
     """The spec's trace; torch is imported here.
 

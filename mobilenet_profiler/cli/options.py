@@ -22,6 +22,13 @@ def complete_convention(incomplete: str) -> list[str]:
     return [name for name in list_names() if name.startswith(incomplete)]
 
 
+def complete_source(incomplete: str) -> list[str]:
+    """Names of sources of published figures that begin so, for the shell."""
+    from mobilenet_profiler.published.catalogue import list_sources
+
+    return [source.name for source in list_sources() if source.name.startswith(incomplete)]
+
+
 Model = Annotated[
     str,
     typer.Argument(
@@ -94,6 +101,15 @@ InConvention = Annotated[
         metavar="NAME",
         help="Count as another tool or paper does; see `conventions`.",
         autocompletion=complete_convention,
+    ),
+]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        metavar="S",
+        help="The figures of this source alone; see `published`.",
+        autocompletion=complete_source,
+        show_default=False,
     ),
 ]
 Output = Annotated[

@@ -27,6 +27,7 @@ _ORDER = (
     *(DEFAULT, "torchvision", "flop_counter", "fvcore", "timm", "thop", "ptflops"),
     *("ptflops-aten", "torchinfo", "calflops", "calflops-flops", "deepspeed"),
     *("deepspeed-flops", "openvino", "pycls", "keras", "paper", "slim", "mobilenet_v1_md"),
+    "mobilenet_v3_docstring",
 )
 
 

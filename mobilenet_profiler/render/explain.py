@@ -8,7 +8,7 @@ from math import prod
 
 from mobilenet_profiler.cost import LayerCost, OpCost, Trace
 from mobilenet_profiler.errors import UsageError, unknown_name
-from mobilenet_profiler.rows import name_layers
+from mobilenet_profiler.rows import list_pairs, name_layers
 from mobilenet_profiler.units import format_share
 
 
@@ -42,17 +42,8 @@ def find_layer(trace: Trace, name: str) -> LayerCost:
 
 
 def find_pair(trace: Trace, layer: LayerCost) -> tuple[LayerCost, LayerCost] | None:
-    """The depthwise layer and the pointwise one right after it that `layer` belongs to."""
-    counted = trace.counted
-    if layer not in counted:
-        return None
-    index = counted.index(layer)
-    start = index if layer.kind.startswith("depthwise") else index - 1
-    if start < 0 or start + 1 >= len(counted):
-        return None
-    depthwise, pointwise = counted[start : start + 2]
-    fits = depthwise.kind.startswith("depthwise") and pointwise.kind.startswith("pointwise")
-    return (depthwise, pointwise) if fits else None
+    """The separable pair that `layer` belongs to."""
+    return next((pair for pair in list_pairs(trace) if layer in pair), None)
 
 
 def _fold(name: str) -> str:

@@ -1,15 +1,9 @@
-"""The columns of the paper's Table 1: type / stride, filter shape, input size.
-
-Source: arXiv 1704.04861, Table 1. Repeated pairs are written once, with `5x`.
-"""
+"""The paper's Table 1 as text (arXiv 1704.04861)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from mobilenet_profiler.cost import LayerCost, Shape, Trace
-
-Line = tuple[str, str, str]
+from mobilenet_profiler.cost import Trace
+from mobilenet_profiler.paper import list_paper_rows
 
 
 def render_paper(trace: Trace) -> str:
@@ -21,66 +15,3 @@ def render_paper(trace: Trace) -> str:
     ]
     text.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(line.rstrip() for line in text) + "\n"
-
-
-def list_paper_rows(trace: Trace) -> list[Line]:
-    """Table 1 as cells: convolutions, pool, fully connected and softmax, in order."""
-    lines = [line for layer in trace.layers if (line := _describe(layer)) is not None]
-    return _fold_repeats(lines)
-
-
-def _describe(layer: LayerCost) -> Line | None:
-    size = _format_map(layer.input_shape)
-    if layer.kind == "softmax":
-        return ("Softmax / s1", "Classifier", size)
-    if "pool" in layer.kind or layer.kind == "mean":
-        return (f"Avg Pool / s{_pool_stride(layer)}", f"Pool {_format_window(layer)}", size)
-    weight = layer.weight_shape
-    if not layer.macs or weight is None or len(weight) < 2:
-        return None
-    if layer.kind == "fully connected":
-        return ("FC / s1", f"{weight[1]}x{weight[0]}", size)
-    kernel = "x".join(map(str, weight[2:]))
-    if layer.kind.startswith("depthwise"):
-        return (f"Conv dw / s{layer.stride[0]}", f"{kernel}x{weight[0]} dw", size)
-    return (f"Conv / s{layer.stride[0]}", f"{kernel}x{weight[1]}x{weight[0]}", size)
-
-
-def _format_map(shape: Shape | None) -> str:
-    """(N, C, H, W) as HxWxC; a vector (N, C) as 1x1xC, as the paper has it."""
-    if shape is None:
-        return "-"
-    spatial = shape[2:] or (1, 1)
-    return "x".join(map(str, (*spatial, shape[1] if len(shape) > 1 else shape[0])))
-
-
-def _pool_stride(layer: LayerCost) -> int:
-    """1 where a single window covers the map: the stride is never taken."""
-    output = layer.output_shape
-    return 1 if output and set(output[2:]) <= {1} else layer.stride[0]
-
-
-def _format_window(layer: LayerCost) -> str:
-    shape, output = layer.input_shape or (), layer.output_shape or ()
-    covers = set(output[2:]) <= {1}
-    window = [size if covers else min(size, 7) for size in shape[2:]]
-    return "x".join(map(str, window))
-
-
-def _fold_repeats(lines: Sequence[Line]) -> list[Line]:
-    """Runs of the same line or pair written once, as `5x Conv dw / s1` and `5x Conv / s1`."""
-    folded: list[Line] = []
-    index = 0
-    while index < len(lines):
-        length = 1 if lines[index] == lines[min(index + 1, len(lines) - 1)] else 2
-        group = lines[index : index + length]
-        repeats = 1
-        while len(group) == length and lines[index + length * repeats :][:length] == group:
-            repeats += 1
-        if repeats > 1:
-            folded += [(f"{repeats}x {kind}", shape, size) for kind, shape, size in group]
-            index += length * repeats
-        else:
-            folded.append(lines[index])
-            index += 1
-    return folded
