@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -133,19 +134,37 @@ def fit_lines(lines: Sequence[Sequence[str]], width: int, least: Sequence[int]) 
 
     least: those that are left out where they do not, the first one first.
     """
-    sizes = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    kept = list(range(len(sizes)))
+    kept = list(range(len(lines[0])))
     for index in least:
-        if sum(sizes[column] for column in kept) + 2 * (len(kept) - 1) <= width:
+        if measure_lines([[line[column] for column in kept] for line in lines]) <= width:
             break
         kept.remove(index)
     return kept
+
+
+def measure_lines(lines: Sequence[Sequence[str]]) -> int:
+    """Characters that a table of these lines needs; a cell may have several lines."""
+    sizes = [
+        max(len(part) for cell in column for part in cell.split("\n"))
+        for column in zip(*lines, strict=True)
+    ]
+    return sum(sizes) + 2 * (len(sizes) - 1)
 
 
 def wrap_heading(heading: str) -> list[str]:
     """A heading in lines: a long convention stands below its unit."""
     unit, bracket, name = heading.partition(" (")
     return [unit, f"({name}"] if bracket and len(heading) > _HEADING else [heading]
+
+
+def fold_heading(text: str, width: int = _HEADING) -> str:
+    """A name in lines of at most `width` characters, broken where its words or parts end."""
+    lines = [""]
+    for part in re.findall(rf"[^ _=./:-]{{1,{width}}}[ _=./:-]?|[ _=./:-]", text):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def measure(columns: Sequence[Column], rows: Sequence[Row], total: Cost) -> int:

@@ -124,12 +124,7 @@ class ModelSpec:
     @property
     def label(self) -> str:
         """One line for a heading: name, options that were set, input."""
-        shown = {key: value for key, value in self.options.items() if key != "rows"}
-        parts = [self.name or self.model]
-        parts += [f"{key}={_shorten(value)}" for key, value in shown.items()]
-        parts += ["mode=train"] if self.mode == "train" else []
-        texts = " ".join(item.text for item in self.known_inputs)
-        return " ".join([*parts, f"input={texts}"] if texts else parts)
+        return " ".join(list_label_parts(self.as_dict()))
 
     def as_dict(self) -> dict[str, Any]:
         """The spec as plain data, for JSON: `inputs` are shapes, `arguments` whole inputs."""
@@ -141,6 +136,16 @@ class ModelSpec:
             "inputs": [shape for item in self.known_inputs for shape in item.shapes],
             "arguments": [item.text for item in self.known_inputs],
         }
+
+
+def list_label_parts(spec: Mapping[str, Any]) -> list[str]:
+    """The parts of a label, from a spec as plain data: its name, `alpha=0.75`, `input=1x3`."""
+    options = spec.get("options", {})
+    parts = [str(spec.get("name", ""))]
+    parts += [f"{key}={_shorten(value)}" for key, value in options.items() if key != "rows"]
+    parts += ["mode=train"] if spec.get("mode") == "train" else []
+    texts = " ".join(spec.get("arguments", ()))
+    return [*parts, f"input={texts}"] if texts else parts
 
 
 def make_spec(

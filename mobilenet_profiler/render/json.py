@@ -36,7 +36,7 @@ def describe_trace(trace: Trace) -> dict[str, Any]:
             "backward_macs": "multiply-accumulates of the backward pass, where it was traced",
         },
         "layers": [_describe_layer(layer, known.key) for layer in trace.layers],
-        "total": _describe_cost(trace.total, known.key),
+        "total": describe_cost(trace.total, known.key),
         "uncounted": [asdict(item) for item in trace.uncounted],
         "notes": list(trace.notes),
         "backward": trace.backward,
@@ -59,8 +59,9 @@ def describe_convention(convention: Convention) -> dict[str, Any]:
 def _describe_layer(layer: LayerCost, key: str) -> dict[str, Any]:
     data = asdict(layer)
     own = {name: value for name, value in data.items() if name not in ("cost", "counted")}
-    return {**own, **_describe_cost(layer.cost, key)}
+    return {**own, "multiplies": layer.multiplies, **describe_cost(layer.cost, key)}
 
 
-def _describe_cost(cost: Cost, key: str) -> dict[str, int]:
+def describe_cost(cost: Cost, key: str) -> dict[str, int]:
+    """A cost as plain data; key: of its multiply-accumulates, `macs` or `flops`."""
     return {key if name == "macs" else name: value for name, value in asdict(cost).items()}

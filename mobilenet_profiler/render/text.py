@@ -119,7 +119,8 @@ def _cells(rows: Sequence[Row], columns: Sequence[Column], total: Cost) -> list[
 
 def escape_markdown(text: str) -> str:
     """A text whose characters Markdown leaves alone."""
-    for character in "\\|_*`":
+    text = " ".join(text.splitlines())
+    for character in "\\|_*`<>[]~&":
         text = text.replace(character, "\\" + character)
     return text
 
