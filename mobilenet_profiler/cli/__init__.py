@@ -8,6 +8,7 @@ import sys
 import typer
 
 from mobilenet_profiler import __version__
+from mobilenet_profiler.cli.compare import compare
 from mobilenet_profiler.cli.conventions import conventions
 from mobilenet_profiler.cli.explain import explain
 from mobilenet_profiler.cli.models import models
@@ -35,6 +36,7 @@ app.command()(operations)
 app.command()(conventions)
 app.command()(published)
 app.command()(verify)
+app.command()(compare)
 
 
 def _print_version(asked: bool) -> None:

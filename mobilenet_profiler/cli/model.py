@@ -5,14 +5,18 @@ from __future__ import annotations
 import gc
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import wraps
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from mobilenet_profiler.cli import options as opt
+from mobilenet_profiler.comparing import name_convention
+from mobilenet_profiler.conventions import DEFAULT
+from mobilenet_profiler.conventions.catalogue import find_convention
 from mobilenet_profiler.errors import UsageError
-from mobilenet_profiler.spec import ModelSpec, parse_argument
+from mobilenet_profiler.saved import read_trace
+from mobilenet_profiler.spec import ModelSpec, parse_argument, read_spec
 
 if TYPE_CHECKING:
     from mobilenet_profiler.cost import Trace
@@ -107,6 +111,44 @@ def trace_spec(spec: ModelSpec, backward: bool = False, values: bool = False) ->
     gc.enable()
     with keep_stdout():
         return trace(spec, backward=backward, values=values)
+
+
+def trace_all(
+    texts: Sequence[str],
+    settings: Settings,
+    convention: str = DEFAULT,
+    values: bool = False,
+) -> list[Trace]:
+    """A trace for each text, in a convention; a text is a model or a file that `table` wrote.
+
+    Whatever can be refused without torch is refused before any is traced.
+    """
+    find_convention(convention)
+    saved = {text: read_saved(text, settings, convention) for text in texts if is_saved(text)}
+    specs = {text: read_spec(text, **settings) for text in texts if text not in saved}
+    traced = {text: trace_spec(spec, values=values) for text, spec in specs.items()}
+    return [saved[text] if text in saved else traced[text].convert(convention) for text in texts]
+
+
+def is_saved(text: str) -> bool:
+    """Whether a text names a file of traces rather than a model."""
+    return text.casefold().endswith(".json")
+
+
+def read_saved(path: str, settings: Settings, convention: str) -> Trace:
+    """A saved trace, which takes no options of a model and has one convention."""
+    if gives_model_options(settings):
+        raise UsageError(f"{path!r} is a trace already: options of a model do not apply to it")
+    trace = read_trace(path)
+    refuse_convention(path, trace, convention)
+    return trace
+
+
+def refuse_convention(path: str, trace: Trace, asked: str) -> None:
+    """Refuse a saved trace in another convention than the one asked for."""
+    own = name_convention(trace)
+    if own != asked:
+        raise UsageError(f"{path}: counts in convention {own!r}, asked for {asked!r}")
 
 
 @contextmanager
