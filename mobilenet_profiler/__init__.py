@@ -13,12 +13,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mobilenet_profiler.budget import BudgetCheck, Limit, check
+    from mobilenet_profiler.comparing import Accuracy, AlignedCost, ModelComparison, compare
     from mobilenet_profiler.conventions.catalogue import list_conventions
     from mobilenet_profiler.conventions.counting import Count
     from mobilenet_profiler.cost import Cost, LayerCost, OpCost, Trace, Uncounted
     from mobilenet_profiler.errors import UsageError
     from mobilenet_profiler.published.catalogue import list_figures
     from mobilenet_profiler.published.figure import Figure
+    from mobilenet_profiler.saved import read_trace
     from mobilenet_profiler.spec import ModelSpec, make_spec
     from mobilenet_profiler.trace.registered import register_cost, unregister_cost
     from mobilenet_profiler.trace.tracer import trace
@@ -27,10 +30,15 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Accuracy",
+    "AlignedCost",
+    "BudgetCheck",
     "Cost",
     "Count",
     "Figure",
     "LayerCost",
+    "Limit",
+    "ModelComparison",
     "ModelSpec",
     "OpCost",
     "Trace",
@@ -38,9 +46,12 @@ __all__ = [
     "UsageError",
     "Verdict",
     "Verification",
+    "check",
+    "compare",
     "list_conventions",
     "list_figures",
     "make_spec",
+    "read_trace",
     "register_cost",
     "trace",
     "unregister_cost",
@@ -50,6 +61,9 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("Cost", "LayerCost", "OpCost", "Trace", "Uncounted"), "cost"),
     **dict.fromkeys(("ModelSpec", "make_spec"), "spec"),
+    **dict.fromkeys(("BudgetCheck", "Limit", "check"), "budget"),
+    **dict.fromkeys(("Accuracy", "AlignedCost", "ModelComparison", "compare"), "comparing"),
+    "read_trace": "saved",
     "Count": "conventions.counting",
     "list_conventions": "conventions.catalogue",
     "UsageError": "errors",

@@ -8,6 +8,7 @@ import sys
 import typer
 
 from mobilenet_profiler import __version__
+from mobilenet_profiler.cli.check import check
 from mobilenet_profiler.cli.compare import compare
 from mobilenet_profiler.cli.conventions import conventions
 from mobilenet_profiler.cli.explain import explain
@@ -37,6 +38,7 @@ app.command()(conventions)
 app.command()(published)
 app.command()(verify)
 app.command()(compare)
+app.command()(check)
 
 
 def _print_version(asked: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,6 +27,12 @@ def complete_source(incomplete: str) -> list[str]:
     from mobilenet_profiler.published.catalogue import list_sources
 
     return [source.name for source in list_sources() if source.name.startswith(incomplete)]
+
+
+def limit(what: str) -> Any:
+    """The option of a limit."""
+    text = f"The most {what}: 300M, 4.3M, 1.5G, 4,231,976, 1e9."
+    return typer.Option(metavar="N", help=text, show_default=False)
 
 
 Model = Annotated[

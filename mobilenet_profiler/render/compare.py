@@ -112,12 +112,12 @@ def _render_totals(comparison: ModelComparison, width: int) -> Table:
     lines = _list_totals(comparison)
     names = lines[0]
     order = ("weights", "activations", "backward_macs", "params", "macs")
-    headings = [_name(quantity, comparison.convention) for quantity in order]
+    headings = [name_quantity(quantity, comparison.convention) for quantity in order]
     ratios = [names.index(name) + 1 for name in headings if name in names]
     numbers = [names.index(name) for name in headings[:3] if name in names]
     room = [("".ljust(min(len(line[0]), width // 4)), *line[1:]) for line in lines]
     kept = fit_lines(room, width, (*ratios[:-2], *numbers[::-1], *ratios[-2:]))
-    return _draw([tuple(line[index] for index in kept) for line in lines], ("model", "accuracy"))
+    return draw_lines([tuple(line[index] for index in kept) for line in lines], ("model",))
 
 
 def _list_totals(comparison: ModelComparison) -> Lines:
@@ -126,7 +126,7 @@ def _list_totals(comparison: ModelComparison) -> Lines:
     backward = any(trace.backward for trace in comparison.traces)
     shown = [name for name in _TOTALS if name != "backward_macs" or backward]
     accurate = ("accuracy",) if any(comparison.accuracies) else ()
-    headings = [cell for name in shown for cell in (_name(name, known), "ratio")]
+    headings = [cell for name in shown for cell in (name_quantity(name, known), "ratio")]
     lines: Lines = [("model", *accurate, *headings)]
     for index, name in enumerate(comparison.names):
         published = comparison.accuracies[index]
@@ -141,7 +141,7 @@ def _compare_cell(total: AlignedCost, index: int, quantity: str) -> tuple[str, s
     return format_count(amount), format_ratio(amount, total.amount(0, quantity))
 
 
-def _name(quantity: str, convention: Convention | None) -> str:
+def name_quantity(quantity: str, convention: Convention | None) -> str:
     """The heading of a quantity, in a convention."""
     if quantity == "difference":
         return quantity
@@ -153,7 +153,9 @@ def _render_panels(
 ) -> Iterator[Table]:
     """As few tables as fit the width, the first model in each, with what of each fits."""
     for models, layout in _choose_panels(comparison, heading, rows, width):
-        yield _draw(_list_lines(comparison, heading, rows, models, layout), (heading, "kind"), True)
+        yield draw_lines(
+            _list_lines(comparison, heading, rows, models, layout), (heading, "kind"), True
+        )
 
 
 def _choose_panels(
@@ -181,7 +183,9 @@ def _list_lines(
     known, names = comparison.convention, comparison.names
     kind = "kind" in layout and heading != "by kind"
     heads = [
-        "\n".join([*wrap_heading(_name(quantity, known)), fold_heading(names[index], _HEADING)])
+        "\n".join(
+            [*wrap_heading(name_quantity(quantity, known)), fold_heading(names[index], _HEADING)]
+        )
         for quantity, index in _list_cells(layout, models)
     ]
     lines: Lines = [(heading, *(["kind"] if kind else []), *heads)]
@@ -206,7 +210,7 @@ def _show_cell(row: AlignedCost, quantity: str, index: int) -> str:
     return "-" if row.costs[index] is None else format_count(row.amount(index, quantity))
 
 
-def _draw(lines: Lines, texts: Sequence[str], footer: bool = False) -> Table:
+def draw_lines(lines: Lines, texts: Sequence[str], footer: bool = False) -> Table:
     """Lines as a table; texts: headings of columns that are no numbers."""
     table = start_table(footer)
     body = lines[1:-1] if footer else lines[1:]
@@ -227,18 +231,19 @@ def _warn_all(comparison: ModelComparison) -> Iterator[Text]:
 def render_markdown(comparison: ModelComparison, layers: bool = True, every: bool = False) -> str:
     """Tables in GitHub's Markdown, the sentences as a list."""
     models = range(len(comparison.traces))
-    blocks = [_write_markdown(_list_totals(comparison), ("model", "accuracy"))]
+    blocks = [write_markdown(_list_totals(comparison), ("model",))]
     blocks.append([f"- {escape_markdown(line)}\n" for line in comparison.sentences])
     for heading, rows in _list_tables(comparison, layers, every):
         lines = _list_lines(comparison, heading, rows, models, _LAYOUTS[0])
-        blocks.append(_write_markdown(lines, (heading, "kind")))
+        blocks.append(write_markdown(lines, (heading, "kind")))
     notes = [*list_notes(comparison, layers), *_list_all_warnings(comparison)]
     blocks.append([f"- {escape_markdown(line)}\n" for line in notes])
     labels = [f"**{escape_markdown(trace.label)}**" for trace in comparison.traces]
     return f"{' / '.join(labels)}\n\n" + "\n".join("".join(block) for block in blocks)
 
 
-def _write_markdown(lines: Lines, texts: Sequence[str]) -> list[str]:
+def write_markdown(lines: Lines, texts: Sequence[str]) -> list[str]:
+    """Lines as a table in GitHub's Markdown."""
     rule = tuple("---" if heading in texts else "---:" for heading in lines[0])
     cells = [tuple(escape_markdown(cell) for cell in line) for line in lines]
     return [f"| {' | '.join(line)} |\n" for line in (cells[0], rule, *cells[1:])]
@@ -313,10 +318,10 @@ def _describe_row(row: AlignedCost, key: str) -> dict[str, object]:
 def render_html(comparison: ModelComparison) -> str:
     """The tables for a notebook, every text escaped."""
     models = range(len(comparison.traces))
-    tables = [_write_html(_list_totals(comparison), ("model", "accuracy"))]
+    tables = [write_html(_list_totals(comparison), ("model",))]
     for heading, rows in _list_tables(comparison, layers=True, every=False):
         lines = _list_lines(comparison, heading, rows, models, _LAYOUTS[0])
-        tables.append(_write_html(lines, (heading, "kind")))
+        tables.append(write_html(lines, (heading, "kind")))
     sentences = "".join(f"<p>{escape(line)}</p>" for line in comparison.sentences)
     notes = [*list_notes(comparison), *_list_all_warnings(comparison)]
     return (
@@ -327,7 +332,8 @@ def render_html(comparison: ModelComparison) -> str:
     )
 
 
-def _write_html(lines: Lines, texts: Sequence[str]) -> str:
+def write_html(lines: Lines, texts: Sequence[str]) -> str:
+    """Lines as a `<table>`."""
     align = ["left" if heading in texts else "right" for heading in lines[0]]
     heading = "".join(f"<th>{escape(cell).replace(chr(10), '<br>')}</th>" for cell in lines[0])
     body = "".join(

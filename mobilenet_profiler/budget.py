@@ -1,0 +1,184 @@
+"""A trace against limits and a baseline: what is over, and which layers grew. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mobilenet_profiler.comparing import AlignedCost, align_layers, check_conventions
+from mobilenet_profiler.cost import Cost, LayerCost, Trace
+from mobilenet_profiler.errors import UsageError
+from mobilenet_profiler.saved import read_trace
+from mobilenet_profiler.units import parse_amount
+
+LIMITED = ("macs", "params", "weights", "activations")
+OF_BASELINE = ("macs", "params")  # what a baseline limits where no limit is given
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most that a model may have of a quantity of `Cost`, and what it has."""
+
+    quantity: str
+    value: int
+    limit: int
+
+    @property
+    def within(self) -> bool:
+        return self.value <= self.limit
+
+    @property
+    def excess(self) -> int:
+        """How much is over; 0 within."""
+        return max(self.value - self.limit, 0)
+
+
+@dataclass(frozen=True)
+class BudgetCheck:
+    """A trace, its limits, and the baseline that it is beside, if any.
+
+    limits: those given; without any, the baseline's own MACs and params.
+    """
+
+    trace: Trace
+    limits: tuple[Limit, ...]
+    baseline: Trace | None = None
+
+    @property
+    def within(self) -> bool:
+        """Whether nothing is over its limit."""
+        return all(limit.within for limit in self.limits)
+
+    @property
+    def over(self) -> tuple[Limit, ...]:
+        """The limits that are not kept."""
+        return tuple(limit for limit in self.limits if not limit.within)
+
+    @property
+    def decisive(self) -> str:
+        """The quantity by which layers are sorted: the first over its limit, else the first."""
+        return (self.over or self.limits)[0].quantity
+
+    @property
+    def totals(self) -> AlignedCost | None:
+        """The baseline's total and this one."""
+        if self.baseline is None:
+            return None
+        return AlignedCost("total", "", "", (self.baseline.total, self.trace.total))
+
+    @property
+    def changes(self) -> tuple[AlignedCost, ...]:
+        """The layers whose cost is not the baseline's, what grew most first."""
+        if self.baseline is None:
+            return ()
+        rows = align_layers((self.baseline, self.trace), every=True)
+        changed = [row for row in rows if any(_grow(row, name) for name in LIMITED)]
+        order = (self.decisive, *LIMITED)
+        return tuple(sorted(changed, key=lambda row: tuple(-_grow(row, name) for name in order)))
+
+    @property
+    def grown(self) -> tuple[AlignedCost, ...]:
+        """Those that have more of a limited quantity than in the baseline."""
+        names = [limit.quantity for limit in self.limits]
+        return tuple(row for row in self.changes if any(_grow(row, name) > 0 for name in names))
+
+    @property
+    def largest(self) -> tuple[LayerCost, ...]:
+        """The layers that have most of what is over, or of what is limited first."""
+        having = [layer for layer in self.trace.layers if getattr(layer.cost, self.decisive)]
+        return tuple(sorted(having, key=lambda layer: -getattr(layer.cost, self.decisive)))
+
+    @property
+    def other_model(self) -> tuple[str, ...]:
+        """What differs between the baseline's spec and this one: `alpha: 0.75 → 1.0`."""
+        if self.baseline is None:
+            return ()
+        return tuple(_list_differences(self.baseline.spec, self.trace.spec))
+
+    def __str__(self) -> str:
+        from mobilenet_profiler.render.budget import render_text
+
+        return render_text(self, width=100)
+
+    def _repr_html_(self) -> str:
+        from mobilenet_profiler.render.budget import render_html
+
+        return render_html(self)
+
+
+def check(
+    trace: Trace,
+    *,
+    max_macs: int | str | None = None,
+    max_params: int | str | None = None,
+    max_weights: int | str | None = None,
+    max_activations: int | str | None = None,
+    baseline: Trace | str | Path | None = None,
+) -> BudgetCheck:
+    """Whether a trace is within limits: `check(…).within`; as text, what is over and where.
+
+    Limits are whole numbers or texts such as '300M'. baseline: a trace, or a file of
+    `table --format json`; without a limit, its MACs and params are the limits.
+    Raises UsageError for an amount or a file that cannot be used, for a baseline in
+    another convention, and where there is neither a limit nor a baseline.
+    """
+    if not isinstance(trace, Trace):
+        raise UsageError(f"check takes a trace, given {trace!r}; trace it first: trace(…)")
+    given = dict(zip(LIMITED, (max_macs, max_params, max_weights, max_activations), strict=True))
+    amounts = parse_limits(given)
+    known = baseline if baseline is None or isinstance(baseline, Trace) else read_trace(baseline)
+    return check_budget(trace, amounts, known)
+
+
+def parse_limits(given: Mapping[str, object], prefix: str = "max_") -> dict[str, int]:
+    """The amounts that were given, by quantity. Raises UsageError for what is none."""
+    return {
+        name: parse_amount(f"{prefix}{name}", value)
+        for name, value in given.items()
+        if value is not None
+    }
+
+
+def check_budget(trace: Trace, amounts: Mapping[str, int], baseline: Trace | None) -> BudgetCheck:
+    """The trace against these amounts, or against those of the baseline where there are none."""
+    if baseline is not None:
+        check_conventions((baseline, trace))
+    elif not amounts:
+        raise UsageError("nothing to check: give a limit, such as max_macs, or a baseline")
+    allowed = amounts or {name: _amount(baseline, name) for name in OF_BASELINE}
+    limits = tuple(Limit(name, _amount(trace, name), most) for name, most in allowed.items())
+    return BudgetCheck(trace, limits, baseline)
+
+
+def _amount(trace: Trace | None, quantity: str) -> int:
+    amount: int = getattr(trace.total if trace else Cost(), quantity)
+    return amount
+
+
+def _grow(row: AlignedCost, quantity: str) -> int:
+    return row.difference(1, quantity)
+
+
+def _list_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("model", "name", "mode"):
+        if old.get(key) != new.get(key) and (key != "name" or _is_named(old) or _is_named(new)):
+            yield f"{key}: {old.get(key)} → {new.get(key)}"
+    options = [spec.get("options", {}) for spec in (old, new)]
+    for key in dict.fromkeys((*options[0], *options[1])):
+        if options[0].get(key, ...) != options[1].get(key, ...):
+            values = (_show_option(own, key) for own in options)
+            yield f"{key}: {' → '.join(values)}"
+    inputs = [" ".join(spec.get("arguments", ())) or "-" for spec in (old, new)]
+    if inputs[0] != inputs[1]:
+        yield f"input: {inputs[0]} → {inputs[1]}"
+
+
+def _is_named(spec: Mapping[str, Any]) -> bool:
+    return bool(spec.get("name") != spec.get("model"))
+
+
+def _show_option(options: Mapping[str, Any], key: str) -> str:
+    text = " ".join(str(options[key]).split()) if key in options else "not given"
+    return text if len(text) <= 60 else text[:59] + "…"
