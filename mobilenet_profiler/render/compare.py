@@ -79,7 +79,7 @@ def list_notes(comparison: ModelComparison, layers: bool = True) -> list[str]:
     lines = []
     if layers and not comparison.lined_up:
         lines.append(
-            "No layer that multiplies has the same path in two of them: no table of layers."
+            "No layer that multiplies has the same path in two of these: no table of layers."
         )
     lines.append(f"ratio, difference: to {comparison.names[0]}. -: it has none.")
     sources = dict.fromkeys(item.source for item in comparison.accuracies if item)
@@ -111,12 +111,12 @@ def _render_labels(comparison: ModelComparison) -> Table:
 def _render_totals(comparison: ModelComparison, width: int) -> Table:
     lines = _list_totals(comparison)
     names = lines[0]
-    order = ("weights", "activations", "backward_macs", "params", "macs")
+    order = ("activations", "weights", "backward_macs", "params", "macs")
     headings = [name_quantity(quantity, comparison.convention) for quantity in order]
     ratios = [names.index(name) + 1 for name in headings if name in names]
     numbers = [names.index(name) for name in headings[:3] if name in names]
     room = [("".ljust(min(len(line[0]), width // 4)), *line[1:]) for line in lines]
-    kept = fit_lines(room, width, (*ratios[:-2], *numbers[::-1], *ratios[-2:]))
+    kept = fit_lines(room, width, (*ratios[:-2], *numbers, *ratios[-2:]))
     return draw_lines([tuple(line[index] for index in kept) for line in lines], ("model",))
 
 
