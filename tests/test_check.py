@@ -27,7 +27,8 @@ SHALLOW = mp.trace("shallow_mobilenet_v1")
 
 class Unknown(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return linalg.svdvals(x)
+        values: Tensor = linalg.svdvals(x)
+        return values
 
 
 @given(st.integers(1, 10**9), st.integers(1, 10**7))
@@ -176,7 +177,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_number_is_cut(width: int) -> 
     cost = replace(WHOLE.layers[0].cost, macs=10**15, params=10**12)
     huge = replace(WHOLE, layers=(replace(WHOLE.layers[0], cost=cost), *WHOLE.layers[1:]))
     for trace, baseline in ((WHOLE, None), (SHALLOW, WHOLE), (huge, WHOLE)):
-        found = mp.check(trace, baseline=baseline, **everything)  # type: ignore[arg-type]
+        found = mp.check(trace, baseline=baseline, **everything)
         text = draw_text(render_check(found, width), width)
         assert max(map(len, text.splitlines())) <= width
         assert "…" not in text

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,12 +29,12 @@ SETTINGS = st.fixed_dictionaries(
 MODELS = st.sampled_from(["mobilenet_v1", "conv_mobilenet_v1", "shallow_mobilenet_v1"])
 
 
-def trace_any(model: str, settings: dict[str, float]) -> mp.Trace:
+def trace_any(model: str, settings: dict[str, Any]) -> mp.Trace:
     return mp.trace(model, global_pool=True, **settings)
 
 
 @given(MODELS, SETTINGS)
-def test_a_model_beside_itself_differs_in_nothing(model: str, settings: dict[str, float]) -> None:
+def test_a_model_beside_itself_differs_in_nothing(model: str, settings: dict[str, Any]) -> None:
     trace = trace_any(model, settings)
     found = mp.compare(trace, trace)
     assert all(
@@ -48,7 +49,7 @@ def test_a_model_beside_itself_differs_in_nothing(model: str, settings: dict[str
 
 @given(MODELS, SETTINGS, MODELS, SETTINGS)
 def test_kinds_and_layers_add_up_to_the_totals(
-    one: str, settings: dict[str, float], other: str, others: dict[str, float]
+    one: str, settings: dict[str, Any], other: str, others: dict[str, Any]
 ) -> None:
     found = mp.compare(trace_any(one, settings), trace_any(other, others))
     for rows in (found.kinds, found.layers, align_layers(found.traces, every=True)):
@@ -62,7 +63,7 @@ def test_kinds_and_layers_add_up_to_the_totals(
 
 @given(MODELS, SETTINGS, MODELS, SETTINGS)
 def test_every_percentage_in_words_is_that_of_the_numbers(
-    one: str, settings: dict[str, float], other: str, others: dict[str, float]
+    one: str, settings: dict[str, Any], other: str, others: dict[str, Any]
 ) -> None:
     found = mp.compare(trace_any(one, settings), trace_any(other, others))
     (text,) = found.sentences

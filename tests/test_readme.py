@@ -1,7 +1,11 @@
 """Every block of output in the README is what the program prints."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -43,9 +47,11 @@ def test_output_in_the_readme_is_what_the_program_prints(
 
 def test_the_readme_names_every_command_and_every_option() -> None:
     text = README.read_text(encoding="utf-8")
-    for name in ("table", "explain", "models", "conventions", "operations"):
+    for name in ("table", "explain", "models", "conventions", "operations", "compare", "check"):
         assert f"mobilenet-profiler {name}" in text
-    shown = "".join(map(read_help, ("table", "explain", "conventions", "operations")))
+    shown = "".join(
+        map(read_help, ("table", "explain", "conventions", "operations", "compare", "check"))
+    )
     options = set(re.findall(r"--[a-z-]+", shown))
     assert {"--alpha", "--cross-check"} <= options
     assert not {option for option in options if f"`{option}`" not in text} - {"--help"}
@@ -77,3 +83,54 @@ def find_options() -> tuple[str, ...]:
     from mobilenet_profiler.zoo.catalogue import list_models
 
     return list_models()[0].options
+
+
+NET = """
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self, width=WIDTH):
+        super().__init__(nn.Conv2d(3, width, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+"""
+
+
+@pytest.mark.parametrize(("width", "code"), [(8, 0), (16, 1)])
+def test_the_recipes_of_the_readme_pass_within_the_budget_and_fail_over_it(
+    tmp_path: Path, width: int, code: int
+) -> None:
+    section = README.read_text(encoding="utf-8").partition("## Keep a model under budget")[2]
+    (job,) = re.findall(r"run: \|\n(.*?)```", section, re.DOTALL)
+    (example,) = re.findall(r"```python\n(.*?)```", section.partition("## Commands")[0], re.DOTALL)
+    (saving,) = re.findall(r"`(mobilenet-profiler table models/net.py[^`]*)`", section)
+    (tmp_path / "models").mkdir()
+    network = tmp_path / "models" / "net.py"
+    network.write_text(NET.replace("WIDTH", "8"))
+    assert run_recipe(saving, tmp_path) == 0
+    (tmp_path / "test_budget.py").write_text(tighten(example))
+    network.write_text(NET.replace("WIDTH", str(width)))
+    assert run_recipe(tighten(textwrap.dedent(job)), tmp_path) == code
+    summary = (tmp_path / "summary.md").read_text()
+    assert ("over budget" in summary) == bool(code)
+    assert ("<details>" in summary) == bool(code)
+    assert run_recipe("python -m pytest -q -p no:cacheprovider test_budget.py", tmp_path) == code
+
+
+def tighten(recipe: str) -> str:
+    """The recipe with a limit for a convolution of 8 channels on 222x222 positions."""
+    return recipe.replace("300M", str(222 * 222 * 8 * 27))
+
+
+def run_recipe(script: str, folder: Path) -> int:
+    """Its exit code where GitHub runs it: `bash -eo pipefail`."""
+    import mobilenet_profiler as mp
+
+    programs = {"mobilenet-profiler": "-m mobilenet_profiler", "python -m": "-m"}
+    for name, arguments in programs.items():
+        script = re.sub(rf"^{name}", f"{shlex.quote(sys.executable)} {arguments}", script)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(mp.__file__).parents[1]),
+        "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
+    }
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+    return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
