@@ -260,7 +260,8 @@ def describe_difference(comparison: ModelComparison, index: int) -> str:
     first, own = comparison.names[0], comparison.names[index]
     changed = [name for name in units if total.difference(index, name)]
     if changed:
-        parts = [_describe_ratio(total, index, name, unit) for name, unit in units.items()]
+        shown = [name for name in units if total.amount(0, name) or total.amount(index, name)]
+        parts = [_describe_ratio(total, index, name, units[name]) for name in shown]
         start = f"{own}: {' and '.join(parts)} of {first}."
     else:
         start = f"{own}: as many params and {units['macs']} as {first}."

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 
 import mobilenet_profiler as mp
 from mobilenet_profiler.comparing import QUANTITIES, align_layers, name_models
@@ -118,6 +118,15 @@ def test_one_kind_has_all_of_a_difference() -> None:
     assert text.endswith("MACs: all of the difference in fully connected layers.")
     (text,) = mp.compare(mp.trace(nn.ReLU(), (2, 3)), mp.trace(nn.Linear(3, 3), (2, 3))).sentences
     assert text.startswith("Linear: 12 params against the 0 and 18 MACs against the 0 of ReLU.")
+
+
+def test_what_neither_has_goes_unsaid() -> None:
+    class Square(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x @ x
+
+    (text,) = mp.compare(mp.trace(Square(), (4, 4)), mp.trace(Square(), (2, 2))).sentences
+    assert text.startswith("input=2x2: 12.5% of the MACs of Square. MACs: all of the difference")
 
 
 def test_equal_totals_of_different_kinds_are_not_called_equal_by_kind() -> None:
