@@ -19,6 +19,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mobilenet_profiler.errors import UsageError, unknown_name
+from mobilenet_profiler.zoo.arguments import (
+    check_alpha,
+    check_classes,
+    check_images,
+    check_size,
+    check_switches,
+    is_number,
+    is_whole,
+)
 
 
 class Conv(NamedTuple):
@@ -166,7 +175,7 @@ class MobileNetV1(nn.Module):
         super().__init__()
         rows = check_rows(rows)
         _check_options(alpha, min_depth, output_stride, num_classes, dropout_keep, prediction)
-        _check_switches(
+        check_switches(
             explicit_padding=explicit_padding,
             global_pool=global_pool,
             spatial_squeeze=spatial_squeeze,
@@ -242,10 +251,7 @@ class MobileNetV1(nn.Module):
 
         images: (N, 3, H, W). Raises UsageError if the rank is not 4.
         """
-        if images.dim() != 4:
-            raise UsageError(
-                f"input must have rank 4 (N, 3, H, W), given shape {tuple(images.shape)}"
-            )
+        check_images(images)
         points = self._run_body(images)
         if self.final_endpoint is None:
             points.update(self._run_head(points[next(reversed(points))]))
@@ -339,7 +345,7 @@ def check_rows(rows: Iterable[Any]) -> tuple[Row, ...]:
         checked.append(_ROW_TYPES[kind](*row[1:]))
     for index, row in enumerate(checked):
         sizes = [*row.kernel, row.stride, row.depth]
-        if not all(_is_whole(size) and 1 <= size <= 2**20 for size in sizes):
+        if not all(is_whole(size) and 1 <= size <= 2**20 for size in sizes):
             raise UsageError(
                 f"row {index}: kernel, stride and depth must be whole numbers from 1 to {2**20}, "
                 f"given {tuple(row)}"
@@ -398,33 +404,14 @@ def _squeeze_spatial(logits: Tensor) -> Tensor:
 def _check_options(
     alpha: Any, min_depth: Any, output_stride: Any, classes: Any, keep: Any, prediction: Any
 ) -> None:
-    if not _is_number(alpha) or not 0 < alpha <= 1000:
-        raise UsageError(f"alpha must be a number above 0 and at most 1000, given {alpha!r}")
-    if not _is_whole(min_depth) or not 1 <= min_depth <= 2**20:
-        raise UsageError(f"min_depth must be a whole number from 1 to {2**20}, given {min_depth}")
+    check_alpha(alpha)
+    check_size("min_depth", min_depth)
     if output_stride is not None and (
-        not _is_whole(output_stride) or output_stride not in OUTPUT_STRIDES
+        not is_whole(output_stride) or output_stride not in OUTPUT_STRIDES
     ):
         raise UsageError(f"output_stride must be 8, 16, 32 or left out, given {output_stride!r}")
-    if classes is not None and (not _is_whole(classes) or not 0 <= classes <= 2**30):
-        raise UsageError(
-            f"num_classes must be a whole number to {2**30}, or 0 for features, given {classes!r}"
-        )
-    if not _is_number(keep) or not 0 < keep <= 1:
+    check_classes(classes)
+    if not is_number(keep) or not 0 < keep <= 1:
         raise UsageError(f"dropout_keep must be above 0 and at most 1, given {keep!r}")
     if prediction not in (None, "softmax", "none"):
         raise unknown_name("prediction", prediction, ("softmax", "none"))
-
-
-def _check_switches(**switches: Any) -> None:
-    for name, value in switches.items():
-        if not isinstance(value, bool):
-            raise UsageError(f"{name} must be true or false, given {value!r}")
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
