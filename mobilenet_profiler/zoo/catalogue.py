@@ -17,6 +17,10 @@ _MOBILENET_V1_OPTIONS = (
     "spatial_squeeze",
     "prediction",
 )
+_MOBILENET_V3_OPTIONS = ("alpha", "minimalistic", "num_classes")
+_VGG_OPTIONS = ("batch_norm", "num_classes")
+_BASIC_OPTIONS = ("conv_bias", "num_classes")
+_BOTTLENECK_OPTIONS = ("stride_in_1x1", "conv_bias", "num_classes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +45,21 @@ _ENTRIES = (
         "mobilenet_v1",
         "mobilenet_profiler.zoo.mobilenet_v1:mobilenet_v1",
         _MOBILENET_V1_OPTIONS,
-        "depthwise separable convolutions, the reference network",
+        "depthwise separable",
         "arXiv 1704.04861, Table 1",
     ),
     ZooEntry(
         "conv_mobilenet_v1",
         "mobilenet_profiler.zoo.mobilenet_v1:conv_mobilenet_v1",
         tuple(option for option in _MOBILENET_V1_OPTIONS if option != "rows"),
-        "MobileNet V1 with full convolutions",
+        "V1 with full convolutions",
         "arXiv 1704.04861, Table 4",
     ),
     ZooEntry(
         "shallow_mobilenet_v1",
         "mobilenet_profiler.zoo.mobilenet_v1:shallow_mobilenet_v1",
         tuple(option for option in _MOBILENET_V1_OPTIONS if option != "rows"),
-        "MobileNet V1 without its five 14x14x512 layers",
+        "V1 less five 14x14 layers",
         "arXiv 1704.04861, Table 5",
     ),
 )

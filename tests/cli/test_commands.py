@@ -13,6 +13,7 @@ import pytest
 
 from mobilenet_profiler.cli import output, run
 from mobilenet_profiler.errors import UsageError
+from mobilenet_profiler.zoo.catalogue import list_models
 
 VARIANT = """
 name = "narrow"
@@ -239,11 +240,12 @@ def test_explain_shows_the_product_and_the_ratio(capsys: pytest.CaptureFixture[s
 
 def test_models_lists_the_zoo(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = call(capsys, "models")
-    assert [line.split()[0] for line in out.splitlines()] == [
-        "mobilenet_v1",
-        "conv_mobilenet_v1",
-        "shallow_mobilenet_v1",
-    ]
+    heading, rule, *lines = out.splitlines()
+    assert heading.split()[:2] == ["model", "input"]
+    assert set(rule) == {"─"}
+    assert [line.split()[0] for line in lines] == [entry.name for entry in list_models()]
+    assert lines[0].split()[:2] == ["mobilenet_v1", "224"]
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(

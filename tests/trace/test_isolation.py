@@ -111,7 +111,7 @@ def test_parameters_that_no_forward_uses_are_still_counted() -> None:
         (nn.Linear(2, 2), {"inputs": 12}, "inputs must be a shape"),
         (nn.Linear(2, 2), {"inputs": (1, 2), "alpha": 1.0}, "go with a name, given a module"),
         ("mobilenet_v1", {"inputs": (1, 3, 8, 8), "batch": 2}, "inputs, or batch for the default"),
-        ("mobilenet_v2x", {}, "did you mean 'mobilenet_v1'"),
+        ("mobilenet_v1x", {}, "did you mean 'mobilenet_v1'"),
         ("mobilenet_v1", {"alfa": 1}, "did you mean 'alpha'"),
         ("mobilenet_v1", {"resolution": 0}, "resolution must be a whole number from 1"),
         ("mobilenet_v1", {"resolution": 96, "beta": 0.5}, "resolution or beta, not both"),
