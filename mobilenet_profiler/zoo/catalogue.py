@@ -62,6 +62,34 @@ _ENTRIES = (
         "V1 less five 14x14 layers",
         "arXiv 1704.04861, Table 5",
     ),
+    ZooEntry(
+        "mobilenet_v2",
+        "mobilenet_profiler.zoo.mobilenet_v2:mobilenet_v2",
+        ("alpha", "round_to", "num_classes"),
+        "inverted residuals",
+        "arXiv 1801.04381, Table 2",
+    ),
+    ZooEntry(
+        "mobilenet_v3_large",
+        "mobilenet_profiler.zoo.mobilenet_v3:mobilenet_v3_large",
+        _MOBILENET_V3_OPTIONS,
+        "found by search",
+        "arXiv 1905.02244, Table 1",
+    ),
+    ZooEntry(
+        "mobilenet_v3_small",
+        "mobilenet_profiler.zoo.mobilenet_v3:mobilenet_v3_small",
+        _MOBILENET_V3_OPTIONS,
+        "the same, smaller",
+        "arXiv 1905.02244, Table 2",
+    ),
+    ZooEntry(
+        "mobilenet_edgetpu",
+        "mobilenet_profiler.zoo.mobilenet_v3:mobilenet_edgetpu",
+        ("alpha", "num_classes"),
+        "V3 with fused convolutions",
+        "TF-slim mobilenet_v3.py",
+    ),
 )
 
 
