@@ -90,6 +90,63 @@ _ENTRIES = (
         "V3 with fused convolutions",
         "TF-slim mobilenet_v3.py",
     ),
+    ZooEntry(
+        "alexnet",
+        "mobilenet_profiler.zoo.alexnet:alexnet",
+        ("num_classes",),
+        "one tower",
+        "arXiv 1404.5997, section 3",
+    ),
+    ZooEntry(
+        "alexnet_grouped",
+        "mobilenet_profiler.zoo.alexnet:alexnet_grouped",
+        ("num_classes",),
+        "two groups, as published",
+        "NIPS 2012, section 3",
+        227,
+    ),
+    ZooEntry(
+        "vgg11",
+        "mobilenet_profiler.zoo.vgg:vgg11",
+        _VGG_OPTIONS,
+        "11 layers",
+        "arXiv 1409.1556, Table 1 A",
+    ),
+    ZooEntry(
+        "vgg13",
+        "mobilenet_profiler.zoo.vgg:vgg13",
+        _VGG_OPTIONS,
+        "13 layers",
+        "arXiv 1409.1556, Table 1 B",
+    ),
+    ZooEntry(
+        "vgg16",
+        "mobilenet_profiler.zoo.vgg:vgg16",
+        _VGG_OPTIONS,
+        "16 layers",
+        "arXiv 1409.1556, Table 1 D",
+    ),
+    ZooEntry(
+        "vgg19",
+        "mobilenet_profiler.zoo.vgg:vgg19",
+        _VGG_OPTIONS,
+        "19 layers",
+        "arXiv 1409.1556, Table 1 E",
+    ),
+    ZooEntry(
+        "squeezenet1_0",
+        "mobilenet_profiler.zoo.squeezenet:squeezenet1_0",
+        ("num_classes",),
+        "fire modules",
+        "arXiv 1602.07360, Table 1",
+    ),
+    ZooEntry(
+        "squeezenet1_1",
+        "mobilenet_profiler.zoo.squeezenet:squeezenet1_1",
+        ("num_classes",),
+        "pools earlier",
+        "github.com/forresti",
+    ),
 )
 
 
