@@ -134,6 +134,21 @@ _ENTRIES = (
         "arXiv 1409.1556, Table 1 E",
     ),
     ZooEntry(
+        "googlenet",
+        "mobilenet_profiler.zoo.googlenet:googlenet",
+        ("batch_norm", "aux_heads", "num_classes"),
+        "Inception V1",
+        "arXiv 1409.4842, Table 1",
+    ),
+    ZooEntry(
+        "inception_v3",
+        "mobilenet_profiler.zoo.inception_v3:inception_v3",
+        ("aux_heads", "num_classes"),
+        "factorised convolutions",
+        "arXiv 1512.00567, Table 1",
+        299,
+    ),
+    ZooEntry(
         "squeezenet1_0",
         "mobilenet_profiler.zoo.squeezenet:squeezenet1_0",
         ("num_classes",),
