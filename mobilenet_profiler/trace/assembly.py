@@ -51,10 +51,11 @@ def assemble_layers(
     for operation in operations[len(first) :]:
         backward[operation.owner] += operation.macs
     owned = count_parameters(modules)
+    differentiated = [path for path, macs in backward.items() if macs]
     used = [path for path, own in owned.items() if own.params or (own.tied and path in forward)]
     return tuple(
         _find_layer(path, modules[path], forward.get(path, []), owned[path], backward.get(path, 0))
-        for path in dict.fromkeys([*forward, *used, *backward])
+        for path in dict.fromkeys([*forward, *used, *differentiated])
     )
 
 

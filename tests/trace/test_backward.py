@@ -123,3 +123,10 @@ def test_the_forward_of_both_is_the_forward_alone() -> None:
     assert tuple(op for op in both.ops if op.phase == "forward") == alone.ops
     assert (alone.backward, both.backward) == (False, True)
     assert alone.total.backward_macs == 0
+
+
+def test_a_backward_pass_adds_no_layer_that_ran_nothing() -> None:
+    # Gradients are handed to the parameters outside of every part.
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 5))
+    alone, both = mp.trace(model, (2, 3, 8, 8)), trace(model, (2, 3, 8, 8))
+    assert [layer.path for layer in both.layers] == [layer.path for layer in alone.layers]
