@@ -31,6 +31,7 @@ UNITS: Mapping[str, Fraction] = {
     "%": Fraction(1, 100),
     "x": Fraction(1),
     "MB": Fraction(10**6),
+    "MiB": Fraction(2**20),
     "ms": Fraction(1, 1000),
 }
 _PRINTED = re.compile(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _MODULE = "model"  # what figures call a module or a trace that was given
+_DEFAULTS = {"alpha": (1,), "num_classes": (1000,)}  # which no figure's model spells out
 
 
 @dataclass(frozen=True)
@@ -152,14 +153,28 @@ def _choose_one(question: Question) -> str:
 
 
 def _find_published(text: str, question: Question) -> tuple[Figure, ...]:
-    """Those of the network, or of the very spec where options are given."""
+    """Those of the network with the options that were given, whatever others they have."""
     spec = read_spec(text, **question.settings)
     if find_model(spec.model) is None:
         raise UsageError(f"no published figure speaks of {text!r}; give --expect or --figures")
     found = choose_figures(spec.model, question.source)
-    if spec == ModelSpec(spec.model):
-        return found
-    same = [figure for figure in found if read_spec(figure.model).label == spec.label]
-    if not same:
+    same = tuple(figure for figure in found if _has_options(read_spec(figure.model), spec))
+    if found and not same:
         raise UsageError(f"no published figure speaks of {spec.label}; give --expect or --figures")
-    return tuple(same)
+    return same
+
+
+def _has_options(spec: ModelSpec, wanted: ModelSpec) -> bool:
+    sizes = [
+        given is None or own == given
+        for own, given in (
+            (spec.input_shape[0], wanted.batch),
+            (spec.input_shape[-1], wanted.resolution),
+        )
+    ]
+    options = [
+        spec.options[key] == value if key in spec.options else value in _DEFAULTS.get(key, (False,))
+        for key, value in wanted.options.items()
+    ]
+    plain = (wanted.mode, wanted.inputs, wanted.inputs_from) == (spec.mode, (), None)
+    return plain and all((*sizes, *options))

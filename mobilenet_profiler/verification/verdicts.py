@@ -118,7 +118,8 @@ class Networks:
 def verify_figures(figures: Iterable[Figure], networks: Networks) -> Verification:
     """A verdict for each figure.
 
-    Raises UsageError where a figure names a network, a layer or a convention that is none.
+    Raises UsageError, with its line, where a user's figure names a network, a layer or a
+    convention that there is not; a published one differs then.
     """
     return Verification(tuple(verify_figure(figure, networks) for figure in figures))
 
@@ -134,8 +135,9 @@ def verify_figure(figure: Figure, networks: Networks) -> Verdict:
             return _judge_plain(figure, exact)
         return _judge_difference(figure, figure.difference, exact, networks)
     except UsageError as error:
-        where = figure.line or figure.name
-        raise UsageError(f"{where}: {error}") from None
+        if figure.line:
+            raise UsageError(f"{figure.line}: {error}") from None
+        return Verdict(figure, "differs", reason=str(error))
 
 
 def measure_figure(
