@@ -13,6 +13,7 @@ from mobilenet_profiler.comparing import ModelComparison
 from mobilenet_profiler.comparing import compare as compare_traces
 from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.errors import UsageError, unknown_name
+from mobilenet_profiler.published.accuracies import find_accuracies
 from mobilenet_profiler.rows import list_warnings
 
 FORMATS = ("table", "markdown", "csv", "json")
@@ -36,20 +37,26 @@ def compare(
     every: Annotated[
         bool, typer.Option("--all", help="List layers without MACs one by one too.")
     ] = False,
+    source: opt.Source = None,
     values: opt.Values = False,
     convention: opt.InConvention = DEFAULT,
     strict: opt.Strict = False,
     format: Annotated[str, typer.Option("--format", "-f", help=", ".join(FORMATS))] = "table",
     output: opt.Output = "-",
 ) -> None:
-    """Lay models side by side: totals, kinds of layers, and layers of the same path."""
+    """Lay models side by side: totals, kinds of layers, and layers of the same path.
+
+    Published top-1 accuracies stand beside the totals; --source takes those of one source.
+    """
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
     if len(models) < 2:
         raise UsageError(f"compare takes two models or more, given {len(models)}")
     if every and not layers:
         raise UsageError("--all lists layers, given --no-layers")
-    comparison = compare_traces(*trace_all(models, settings, convention, values))
+    traces = trace_all(models, settings, convention, values)
+    accuracies = find_accuracies([trace.spec for trace in traces], source)
+    comparison = compare_traces(*traces, accuracies=accuracies)
     _show(comparison, format, output, layers, every)
     raise typer.Exit(strict and any(trace.uncounted for trace in comparison.traces))
 

@@ -178,14 +178,15 @@ def _list_lines(
     rows: Sequence[AlignedCost],
     models: Sequence[int],
     layout: Sequence[str],
+    folded: bool = True,
 ) -> Lines:
-    """A heading, a line a row, the total."""
+    """A heading, a line a row, the total. folded: long names of models in several lines."""
     known, names = comparison.convention, comparison.names
+    if folded:
+        names = tuple(fold_heading(name, _HEADING) for name in names)
     kind = "kind" in layout and heading != "by kind"
     heads = [
-        "\n".join(
-            [*wrap_heading(name_quantity(quantity, known)), fold_heading(names[index], _HEADING)]
-        )
+        "\n".join([*wrap_heading(name_quantity(quantity, known)), names[index]])
         for quantity, index in _list_cells(layout, models)
     ]
     lines: Lines = [(heading, *(["kind"] if kind else []), *heads)]
@@ -234,7 +235,7 @@ def render_markdown(comparison: ModelComparison, layers: bool = True, every: boo
     blocks = [write_markdown(_list_totals(comparison), ("model",))]
     blocks.append([f"- {escape_markdown(line)}\n" for line in comparison.sentences])
     for heading, rows in _list_tables(comparison, layers, every):
-        lines = _list_lines(comparison, heading, rows, models, _LAYOUTS[0])
+        lines = _list_lines(comparison, heading, rows, models, _LAYOUTS[0], folded=False)
         blocks.append(write_markdown(lines, (heading, "kind")))
     notes = [*list_notes(comparison, layers), *_list_all_warnings(comparison)]
     blocks.append([f"- {escape_markdown(line)}\n" for line in notes])
