@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mobilenet_profiler.budget import LIMITED, BudgetCheck, check_budget, parse_limits
 from mobilenet_profiler.cli import options as opt
-from mobilenet_profiler.cli.model import Settings, refuse_convention, takes_settings, trace_all
+from mobilenet_profiler.cli.model import Settings, read_in_convention, takes_settings, trace_all
 from mobilenet_profiler.cli.output import measure_width, write_renderable, write_text
 from mobilenet_profiler.conventions import DEFAULT
-from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.errors import UsageError, unknown_name
-from mobilenet_profiler.saved import read_trace
+
+if TYPE_CHECKING:
+    from mobilenet_profiler.budget import BudgetCheck
 
 FORMATS = ("table", "markdown", "github", "json")
 
@@ -46,12 +46,14 @@ def check(
     Limits are those given; with a baseline alone, its MACs and params. --strict exits 1 on
     uncounted work too; 2 is wrong use.
     """
+    from mobilenet_profiler.budget import LIMITED, check_budget, parse_limits
+
     _check_view(format, top)
     given = (max_macs, max_params, max_weights, max_activations)
     amounts = parse_limits(dict(zip(LIMITED, given, strict=True)), "--max-")
     if not amounts and baseline is None:
         raise UsageError("nothing to check: give --max-macs, --max-params or --baseline")
-    known = _read_baseline(baseline, convention) if baseline is not None else None
+    known = read_in_convention(baseline, convention) if baseline is not None else None
     (trace,) = trace_all([model], settings, convention, values)
     checked = check_budget(trace, amounts, known)
     _show(checked, format, output, top)
@@ -63,12 +65,6 @@ def _check_view(format: str, top: int) -> None:
         raise unknown_name("format", format, FORMATS)
     if top < 1:
         raise UsageError(f"--top must be at least 1, given {top}")
-
-
-def _read_baseline(path: str, convention: str) -> Trace:
-    trace = read_trace(path)
-    refuse_convention(path, trace, convention)
-    return trace
 
 
 def _show(checked: BudgetCheck, format: str, output: str, top: int) -> None:

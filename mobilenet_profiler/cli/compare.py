@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mobilenet_profiler.cli import options as opt
 from mobilenet_profiler.cli.model import Settings, takes_settings, trace_all
 from mobilenet_profiler.cli.output import measure_width, write_note, write_renderable, write_text
-from mobilenet_profiler.comparing import ModelComparison
-from mobilenet_profiler.comparing import compare as compare_traces
 from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.errors import UsageError, unknown_name
-from mobilenet_profiler.published.accuracies import find_accuracies
 from mobilenet_profiler.rows import list_warnings
+
+if TYPE_CHECKING:
+    from mobilenet_profiler.comparing import ModelComparison
 
 FORMATS = ("table", "markdown", "csv", "json")
 
@@ -48,6 +48,9 @@ def compare(
 
     Published top-1 accuracies stand beside the totals; --source takes those of one source.
     """
+    from mobilenet_profiler.comparing import compare as compare_traces
+    from mobilenet_profiler.published.accuracies import find_accuracies
+
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
     if len(models) < 2:

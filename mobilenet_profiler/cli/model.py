@@ -11,11 +11,8 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from mobilenet_profiler.cli import options as opt
-from mobilenet_profiler.comparing import name_convention
 from mobilenet_profiler.conventions import DEFAULT
-from mobilenet_profiler.conventions.catalogue import find_convention
 from mobilenet_profiler.errors import UsageError
-from mobilenet_profiler.saved import read_trace
 from mobilenet_profiler.spec import ModelSpec, parse_argument, read_spec
 
 if TYPE_CHECKING:
@@ -123,6 +120,8 @@ def trace_all(
 
     Whatever can be refused without torch is refused before any is traced.
     """
+    from mobilenet_profiler.conventions.catalogue import find_convention
+
     find_convention(convention)
     saved = {text: read_saved(text, settings, convention) for text in texts if is_saved(text)}
     specs = {text: read_spec(text, **settings) for text in texts if text not in saved}
@@ -139,16 +138,19 @@ def read_saved(path: str, settings: Settings, convention: str) -> Trace:
     """A saved trace, which takes no options of a model and has one convention."""
     if gives_model_options(settings):
         raise UsageError(f"{path!r} is a trace already: options of a model do not apply to it")
+    return read_in_convention(path, convention)
+
+
+def read_in_convention(path: str, convention: str) -> Trace:
+    """A saved trace, refused where it counts in another convention than the one asked for."""
+    from mobilenet_profiler.comparing import name_convention
+    from mobilenet_profiler.saved import read_trace
+
     trace = read_trace(path)
-    refuse_convention(path, trace, convention)
-    return trace
-
-
-def refuse_convention(path: str, trace: Trace, asked: str) -> None:
-    """Refuse a saved trace in another convention than the one asked for."""
     own = name_convention(trace)
-    if own != asked:
-        raise UsageError(f"{path}: counts in convention {own!r}, asked for {asked!r}")
+    if own != convention:
+        raise UsageError(f"{path}: counts in convention {own!r}, asked for {convention!r}")
+    return trace
 
 
 @contextmanager
