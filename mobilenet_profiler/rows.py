@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Literal, get_args
 
 from mobilenet_profiler.cost import Cost, LayerCost, Shape, Trace, Uncounted
@@ -132,7 +132,19 @@ def _list_layers(trace: Trace, every: bool) -> Iterator[Row]:
 
 def _make_layer_rows(trace: Trace) -> list[tuple[Row, str]]:
     names = name_layers(trace)
-    return [(_make_row(layer, names), layer.path) for layer in trace.layers]
+    rows = [(_make_row(layer, names), layer.path) for layer in trace.layers]
+    inner = _find_inner_blocks([row.block for row, _ in rows if row.multiplies])
+    return [(replace(row, block=inner.get(row.block, row.block)), path) for row, path in rows]
+
+
+def _find_inner_blocks(blocks: Iterable[str]) -> dict[str, str]:
+    """Blocks that stand inside a run of their holder's rows: a squeeze-and-excite's, say."""
+    runs = [block for block, _ in groupby(blocks)]
+    return {
+        block: before
+        for before, block, after in zip(runs, runs[1:], runs[2:], strict=False)
+        if before == after == block.rpartition(".")[0]
+    }
 
 
 def _make_row(layer: LayerCost, names: Mapping[str, str]) -> Row:

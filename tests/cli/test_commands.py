@@ -104,6 +104,19 @@ def test_block_rows_are_bracketed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "╰\u00a0Conv2d_1.pointwise" in out
 
 
+def test_a_block_inside_a_block_does_not_break_its_bracket(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, out, _ = call(capsys, "table", "mobilenet_v3_small")
+    rows = [line.split(" ")[0] for line in out.splitlines() if "expanded_conv_3." in line]
+    marks = [row.partition("\u00a0")[0] for row in rows]
+    assert marks == ["╭", "│", "│", "│", "╰"]
+    _, out, _ = call(capsys, "table", "mobilenet_v3_small", "--by", "block", "--format", "csv")
+    names = [row["layer"] for row in csv.DictReader(io.StringIO(out))]
+    assert "expanded_conv_3" in names
+    assert not [name for name in names if "squeeze" in name]
+
+
 def test_sort_and_top_keep_the_rest_in_one_row(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = call(
         capsys, "table", "--sort", "params", "--top", "2", "--format", "csv", "--columns", "layer"
