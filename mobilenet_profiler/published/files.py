@@ -34,14 +34,15 @@ _HEADER = re.compile(r"\s*\[\[\s*[\"']?figure[\"']?\s*\]\]")
 _ANY_HEADER = re.compile(r"\s*\[")
 
 
-def read_figures(path: Path, model: str = "") -> tuple[Figure, ...]:
+def read_figures(path: Path, model: str = "", needed: bool = True) -> tuple[Figure, ...]:
     """The figures of a file, of which those that name no model are of `model`.
 
-    Raises UsageError, with file and line, for anything that is no figure.
+    needed: whether there must be any. Raises UsageError, with file and line, for anything
+    that is no figure.
     """
     text = _read_text(path)
     found = _read_csv(path, text) if path.suffix.casefold() == ".csv" else _read_toml(path, text)
-    if not found:
+    if needed and not found:
         raise UsageError(f"{path}: there is no figure; give each a [[figure]] table")
     figures = tuple(_make_figure(data, model, path.stem, lines) for data, lines in found)
     _refuse_twins(figures)

@@ -73,9 +73,8 @@ def choose_own(question: Question) -> tuple[Figure, ...]:
     found = [read_expectation(text, model, question.convention) for text in question.expectations]
     for file in question.files:
         found += read_figures(file, model)
-    if not question.own:
-        for text in filter(_is_file, question.models):
-            found += read_figures(Path(text), text)
+    for text in filter(_is_file, question.models):
+        found += read_figures(Path(text), text, needed=not question.own)
     return tuple(found)
 
 

@@ -52,6 +52,18 @@ def test_a_variant_is_verified_against_the_figures_of_its_draft(
         assert "my_variant.toml:12:my_variant/params" in "".join(out.split())
 
 
+def test_expectations_stand_beside_the_figures_of_a_variant(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, out, _ = call(capsys, "verify", write(tmp_path, "1.33M"), "--expect", "macs=77M")
+    assert code == 0
+    assert "3 figures: 3 agree" in out
+    (tmp_path / "bare.toml").write_text("alpha = 0.5\n")
+    code, out, _ = call(capsys, "verify", str(tmp_path / "bare.toml"), "--expect", "macs=149M")
+    assert code == 0
+    assert "1 figure: 1 agrees" in out
+
+
 def test_the_figures_of_a_variant_do_not_hinder_its_table(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
