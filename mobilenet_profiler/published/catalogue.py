@@ -15,6 +15,12 @@ from mobilenet_profiler.published.figure import Difference, Figure, Reading, Sou
 
 _DATA = files("mobilenet_profiler.published") / "data"
 _SHOWN = 6  # names that a refusal lists
+_READING_TYPES: Mapping[str, type] = {
+    **dict.fromkeys(("model", "convention", "quantity", "of", "unit", "printed"), str),
+    **dict.fromkeys(("times", "plus", "digits"), int),
+    "options": dict,
+}
+_TYPE_NAMES = {str: "a text", int: "a whole number", dict: "a table"}
 
 
 @cache
@@ -117,9 +123,17 @@ def make_difference(data: Mapping[str, Any]) -> Difference:
     )
 
 
-def make_reading(data: Mapping[str, Any]) -> Reading:
-    """Another reading from the keys of a TOML table. Raises UsageError for any other key."""
-    _check_keys("reading", data, tuple(Reading.__dataclass_fields__))
+def make_reading(data: Any) -> Reading:
+    """Another reading from a TOML table. Raises UsageError for what is none."""
+    if not isinstance(data, dict):
+        raise UsageError(f"a reading must be a table, given {data!r}")
+    _check_keys("reading", data, tuple(_READING_TYPES))
+    for key, value in data.items():
+        if not isinstance(value, _READING_TYPES[key]) or isinstance(value, bool):
+            kind = _TYPE_NAMES[_READING_TYPES[key]]
+            raise UsageError(f"{key} of a reading must be {kind}, given {value!r}")
+    if data.get("digits", 1) < 1:
+        raise UsageError(f"digits of a reading must be at least 1, given {data['digits']}")
     return Reading(**{**data, "options": _freeze(data.get("options", {}))})
 
 

@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from mobilenet_profiler.columns import fit_lines
 from mobilenet_profiler.published.figure import Figure
 from mobilenet_profiler.render.figures import name_row
 from mobilenet_profiler.render.json import SCHEMA_VERSION
@@ -35,6 +36,7 @@ _VERBS = {
     "listed": ("listed", "listed"),
 }
 _STYLES = {"differs": "bold red", "known difference": "yellow", "listed": "dim"}
+_LEAST_NEEDED = (5, 4, 1)  # columns of the summary
 _EXACT_HEADINGS = ("figure", "printed", "counted", "verdict")
 
 
@@ -84,11 +86,14 @@ def _make_summary(known: Verification, width: int) -> Table:
         lines.append((source, *map(format_count, part.count().values()), _count(part)))
     total = ("total", *map(format_count, known.count().values()), _count(known))
     table = start_table()
-    for column in zip(*lines, total, strict=True):
-        add_text_column(table, column, numeric=column[0] != "source")
+    kept = fit_lines([*lines, total], width, _LEAST_NEEDED)
+    for index in kept:
+        column = [line[index] for line in (*lines, total)]
+        add_text_column(table, column, numeric=index > 0)
         table.columns[-1].footer = column[-1]
     for line in lines[1:]:
-        table.add_row(*map(Text, line), style="bold red" if line[3] != "0" else "")
+        style = "bold red" if line[3] != "0" else ""
+        table.add_row(*(Text(line[index]) for index in kept), style=style)
     return table
 
 

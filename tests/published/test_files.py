@@ -99,6 +99,21 @@ def test_a_csv_file_has_the_columns_of_those_that_are_shipped(tmp_path: Path) ->
             '[[figure]]\nquantity = "macs"\nprinted = "1M"\nknown_difference = "x"\n',
             "draft.toml:4: known_difference must be a table",
         ),
+        *(
+            (
+                '[[figure]]\nquantity = "macs"\nprinted = "1M"\n'
+                f'known_difference = {{ count = "1", reason = "x", instead = {instead} }}\n',
+                f"draft.toml:4: {message}",
+            )
+            for instead, message in (
+                ("3", "a reading must be a table, given 3"),
+                ('{ digits = "3" }', "digits of a reading must be a whole number, given '3'"),
+                ("{ digits = 0 }", "digits of a reading must be at least 1, given 0"),
+                ("{ times = true }", "times of a reading must be a whole number, given True"),
+                ("{ model = 3 }", "model of a reading must be a text, given 3"),
+                ("{ modle = 3 }", "unknown key of a reading 'modle' (did you mean 'model'?)"),
+            )
+        ),
         ("figure = 3\n", "draft.toml: figures must be tables"),
         (
             2 * '[[figure]]\nquantity = "macs"\nprinted = "1M"\n',
