@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from html import escape
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -16,6 +17,7 @@ from rich.text import Text
 
 from mobilenet_profiler.columns import fit_lines
 from mobilenet_profiler.published.figure import Figure
+from mobilenet_profiler.render.compare import write_html
 from mobilenet_profiler.render.figures import name_row
 from mobilenet_profiler.render.json import SCHEMA_VERSION
 from mobilenet_profiler.render.table import add_text_column, start_table
@@ -37,6 +39,7 @@ _VERBS = {
 }
 _STYLES = {"differs": "bold red", "known difference": "yellow", "listed": "dim"}
 _LEAST_NEEDED = (5, 4, 1)  # columns of the summary
+_TEXT_HEADINGS = ("figure", "network", "printed", "counted", "convention", "verdict")
 _EXACT_HEADINGS = ("figure", "printed", "counted", "verdict")
 
 
@@ -191,9 +194,15 @@ def render_verification_markdown(known: Verification, every: bool = False) -> st
     if every:
         shown = list(known.verdicts)
     if shown:
-        heads = ("figure", "network", "printed", "counted", "convention", "verdict")
-        parts.append(_write_table(heads, map(_list_texts, shown), numeric=(2, 3)))
+        parts.append(_write_table(_TEXT_HEADINGS, map(_list_texts, shown), numeric=(2, 3)))
     return "\n".join([*parts, f"{escape_markdown(count_verdicts(known))}\n"])
+
+
+def render_html(known: Verification) -> str:
+    """Every figure in a table for a notebook, every text escaped, and the line of counts."""
+    lines = [_TEXT_HEADINGS, *map(_list_texts, known.verdicts)]
+    texts = [name for name in _TEXT_HEADINGS if name not in ("printed", "counted")]
+    return f"{write_html(lines, texts)}<p>{escape(count_verdicts(known))}</p>"
 
 
 def _list_texts(verdict: Verdict) -> tuple[str, ...]:

@@ -83,6 +83,11 @@ class Verification:
 
         return draw_text(render_verification(self, 100, every=True), 100)
 
+    def _repr_html_(self) -> str:
+        from mobilenet_profiler.render.verdicts import render_html
+
+        return render_html(self)
+
 
 class Networks:
     """The networks that figures speak of, each traced and counted once.

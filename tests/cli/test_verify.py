@@ -273,3 +273,14 @@ def test_from_python_a_module_a_trace_a_name_and_a_file_are_verified(tmp_path: P
     known = mp.verify("shallow_mobilenet_v1", source="mobilenet_v1_paper")
     assert known.count() == {"agrees": 2, "known difference": 0, "differs": 0, "listed": 1}
     assert "307,323,392" in str(known)
+
+
+def test_a_notebook_shows_every_figure_escaped() -> None:
+    layer = torch.nn.Linear(4, 8)
+    known = mp.verify(layer, (1, 4), expect=["macs=32", "macs_share@fully connected=100%"])
+    shown = known._repr_html_()
+    root = ElementTree.fromstring(f"<div>{shown}</div>")
+    rows = [[cell.text for cell in row] for row in root.iter("tr")]
+    assert rows[0] == ["figure", "network", "printed", "counted", "convention", "verdict"]
+    assert [row[2:4] for row in rows[1:]] == [["32", "32"], ["100 %", "100.0000 %"]]
+    assert "2 figures: 2 agree" in shown
