@@ -46,9 +46,12 @@ class BudgetCheck:
     limits: tuple[Limit, ...]
     baseline: Trace | None = None
 
+    def __bool__(self) -> bool:
+        return self.within
+
     @property
     def within(self) -> bool:
-        """Whether nothing is over its limit."""
+        """Whether nothing is over its limit; `bool` of it is the same."""
         return all(limit.within for limit in self.limits)
 
     @property

@@ -13,6 +13,7 @@ from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.rows import name_layers
 from mobilenet_profiler.spec import list_label_parts
 from mobilenet_profiler.units import format_percent, format_rounded
+from mobilenet_profiler.zoo.catalogue import find_model
 
 QUANTITIES = ("params", "weights", "macs", "activations", "backward_macs")
 NEARLY_ALL = 95  # per cent
@@ -129,6 +130,9 @@ def compare(*traces: Trace, accuracies: Sequence[Accuracy | None] = ()) -> Model
         raise UsageError(f"compare takes two models or more, given {len(traces)}")
     if accuracies and len(accuracies) != len(traces):
         raise UsageError(f"give {len(traces)} accuracies, one a model, not {len(accuracies)}")
+    for accuracy in accuracies:
+        if not isinstance(accuracy, Accuracy | None):
+            raise UsageError(f"an accuracy must be an Accuracy or None, given {accuracy!r}")
     check_conventions(traces)
     chosen = tuple(accuracies) or (None,) * len(traces)
     return ModelComparison(traces, name_models(traces), chosen)
@@ -161,15 +165,25 @@ def name_models(traces: Sequence[Trace]) -> tuple[str, ...]:
 
 
 def _name_model(own: Sequence[str], parts: Sequence[Sequence[str]], taken: Sequence[str]) -> str:
-    """What differs; for the first without options the model, which the others leave unsaid
-    where it is that of all.
+    """The model with its options where it is the only one of that name; else what differs.
+
+    The first of several that is just as its factory makes it has the model's bare name, which
+    the others leave unsaid where it is that of all.
     """
     alike = [other for other in parts if other[0] == own[0]]
+    if len(alike) == 1:
+        return " ".join(part for part in own if not part.startswith(("input=", "mode=")))
     shared = set(alike[0]).intersection(*alike)
     unlike = [part for part in own if part not in shared]
-    if own[0] not in taken and not [part for part in unlike if not part.startswith("input=")]:
+    if own[0] not in taken and not [part for part in unlike if not _is_default(own[0], part)]:
         return own[0]
     return " ".join(unlike if unlike and len(alike) == len(parts) else [own[0], *unlike])
+
+
+def _is_default(model: str, part: str) -> bool:
+    """Whether a part of a heading is the input that the network has by itself, if that is known."""
+    entry = find_model(model)
+    return part == f"input={entry.input_text}" if entry else part.startswith("input=")
 
 
 def _number(name: str, taken: Sequence[str]) -> str:

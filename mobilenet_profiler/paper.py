@@ -6,6 +6,7 @@ Source: arXiv 1704.04861, Table 1. Repeated pairs are written once, with `5x`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mobilenet_profiler.cost import LayerCost, Shape, Trace
 
@@ -14,16 +15,24 @@ Line = tuple[str, str, str]
 
 def list_paper_rows(trace: Trace) -> list[Line]:
     """Table 1 as cells: convolutions, pool, fully connected and softmax, in order."""
-    lines = [line for layer in trace.layers if (line := _describe(layer)) is not None]
+    windows = {
+        op.owner: op.options["kernel_size"] for op in trace.ops if "kernel_size" in op.options
+    }
+    lines = [
+        line
+        for layer in trace.layers
+        if (line := _describe(layer, windows.get(layer.path))) is not None
+    ]
     return _fold_repeats(lines)
 
 
-def _describe(layer: LayerCost) -> Line | None:
+def _describe(layer: LayerCost, window: Any) -> Line | None:
     size = _format_map(layer.input_shape)
     if layer.kind == "softmax":
         return ("Softmax / s1", "Classifier", size)
     if "pool" in layer.kind or layer.kind == "mean":
-        return (f"Avg Pool / s{_pool_stride(layer)}", f"Pool {_format_window(layer)}", size)
+        name = "Max Pool" if "max" in layer.kind else "Avg Pool"
+        return (f"{name} / s{_pool_stride(layer)}", f"Pool {_format_window(layer, window)}", size)
     weight = layer.weight_shape
     if not layer.macs or weight is None or len(weight) < 2:
         return None
@@ -49,11 +58,12 @@ def _pool_stride(layer: LayerCost) -> int:
     return 1 if output and set(output[2:]) <= {1} else layer.stride[0]
 
 
-def _format_window(layer: LayerCost) -> str:
-    shape, output = layer.input_shape or (), layer.output_shape or ()
-    covers = set(output[2:]) <= {1}
-    window = [size if covers else min(size, 7) for size in shape[2:]]
-    return "x".join(map(str, window))
+def _format_window(layer: LayerCost, window: Any) -> str:
+    """The window that the pool was given; the whole map for a mean and an adaptive pool."""
+    shape = (layer.input_shape or ())[2:]
+    sizes = tuple(window) if isinstance(window, tuple | list) else (window,) * len(shape)
+    sizes = sizes * len(shape) if len(sizes) == 1 else sizes
+    return "x".join(map(str, sizes if window else shape))
 
 
 def _fold_repeats(lines: Sequence[Line]) -> list[Line]:

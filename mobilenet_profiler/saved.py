@@ -67,6 +67,8 @@ def _read_spec(data: dict[str, Any]) -> dict[str, Any]:
         _take(data, key, str, "spec")
     _take(data, "options", dict, "spec")
     _read_texts(data, "arguments", "spec")
+    for shape in _take(data, "inputs", list, "spec"):
+        _check_shape(shape, "'inputs' of spec")
     return data
 
 
@@ -142,6 +144,8 @@ def _take(data: Any, key: str, kind: type, where: str) -> Any:
         raise UsageError(f"{where} has no {key!r}; `table --format json` writes it")
     if type(data[key]) is not kind:
         raise UsageError(f"{key!r} of {where} must be {_WORDS[kind]}, given {_cut(data[key])}")
+    if kind is int and data[key] < 0:
+        raise UsageError(f"{key!r} of {where} must be 0 or more, given {_cut(data[key])}")
     return data[key]
 
 

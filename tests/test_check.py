@@ -216,7 +216,7 @@ def test_github_folds_the_layers_and_escapes_every_text() -> None:
         for table in re.findall(r"(?:^\|.*\n)+", plain, re.MULTILINE):
             assert len({line.count("|") for line in table.splitlines()}) == 1
     folded = render_github(mp.check(WHOLE, baseline=NARROW))
-    assert "<details>\n<summary>55 layers changed, 55 of them grew</summary>\n\n| layer |" in folded
+    assert "<details>\n<summary>55 layers changed, 55 grew</summary>\n\n| layer |" in folded
     assert "<details>" not in render_github(mp.check(WHOLE, baseline=WHOLE))
 
 

@@ -265,3 +265,21 @@ def test_what_cannot_be_compared_is_refused() -> None:
         mp.compare(WHOLE, "mobilenet_v1")  # type: ignore[arg-type]
     with pytest.raises(mp.UsageError, match="give 2 accuracies"):
         mp.compare(WHOLE, NARROW, accuracies=(None,))
+
+
+def test_a_name_is_never_taken_for_markup() -> None:
+    import torch
+
+    class Net(torch.nn.Linear):
+        pass
+
+    Net.__name__ = "slim[/fast][bn]"
+    traces = [mp.trace(Net(3, size), (1, 3)) for size in (2, 4)]
+    text = str(mp.compare(*traces))
+    assert "slim[/fast]" in text.replace("\n", "")
+
+
+def test_an_accuracy_of_another_type_is_refused() -> None:
+    traces = [mp.trace("mobilenet_v1"), mp.trace("mobilenet_v1", alpha=0.5)]
+    with pytest.raises(mp.UsageError, match="an accuracy must be an Accuracy or None, given '70%'"):
+        mp.compare(*traces, accuracies=["70%", None])  # type: ignore[list-item]

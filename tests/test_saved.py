@@ -187,3 +187,13 @@ def test_reading_a_trace_imports_no_torch(tmp_path: Path) -> None:
         "import sys; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_a_saved_trace_is_not_counted_as_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "saved.json"
+    file.write_text(render_json(mp.trace("mobilenet_v1")), encoding="utf-8")
+    trace = mp.read_trace(file)
+    assert trace.convert("macs") is trace
+    for use in (trace.count, trace.convert):
+        with pytest.raises(mp.UsageError, match="trace it again"):
+            use("fvcore")

@@ -34,11 +34,11 @@ def published(
     """List published figures as they were printed, with their sources."""
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
-    from mobilenet_profiler.published.catalogue import choose_figures, list_sources
+    from mobilenet_profiler.published.catalogue import list_figures, list_sources
     from mobilenet_profiler.render.figures import FORMATS as RENDERERS
     from mobilenet_profiler.render.figures import render_figures
 
-    figures = choose_figures(model, source, quantity)
+    figures = list_figures(model, source, quantity)
     if format == "table":
         width = measure_width(output)
         write_renderable(render_figures(list_sources(), figures, width), output, width)

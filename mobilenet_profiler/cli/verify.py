@@ -71,8 +71,7 @@ def verify(
         raise unknown_name("format", format, FORMATS)
     question = _ask(models, source, figures, expect, convention, settings)
     if explain is not None:
-        _explain(question, explain, format, output)
-        raise typer.Exit(0)
+        raise typer.Exit(_explain(question, explain, format, output))
     from mobilenet_profiler.verification.choice import answer
 
     known = answer(question, trace_spec)
@@ -125,7 +124,7 @@ def _render(known: Verification, format: str, every: bool) -> str:
     return renderers[format](known)
 
 
-def _explain(question: Question, name: str, format: str, output: str) -> None:
+def _explain(question: Question, name: str, format: str, output: str) -> int:
     from mobilenet_profiler.published.catalogue import find_source
     from mobilenet_profiler.render.fits import render_fits
     from mobilenet_profiler.verification.choice import explain_figure
@@ -137,3 +136,4 @@ def _explain(question: Question, name: str, format: str, output: str) -> None:
     own = verdict.figure.line
     title = own or f"{find_source(source).title}, {find_source(source).where}"
     write_renderable(render_fits(verdict, title, fits), output, measure_width(output))
+    return 1 if verdict.status == "differs" else 0

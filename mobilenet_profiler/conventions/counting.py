@@ -17,6 +17,7 @@ from mobilenet_profiler.conventions.convention import (
     name_class,
 )
 from mobilenet_profiler.cost import ModuleFacts, OpCost, TensorFacts, Trace
+from mobilenet_profiler.errors import UsageError
 
 _UNKNOWN = ModuleFacts(type="", leaf=False, calls=0)
 
@@ -44,8 +45,16 @@ class Count:
 
 
 def count_trace(trace: Trace, convention: Convention | str) -> Count:
-    """A trace in a convention, of its name or itself. Raises UsageError for an unknown name."""
+    """A trace in a convention, of its name or itself.
+
+    Raises UsageError for an unknown name, and for a trace that was read from a file: it has
+    no operations to count.
+    """
     known = find_convention(convention) if isinstance(convention, str) else convention
+    if not trace.ops and any(layer.multiplies for layer in trace.layers):
+        raise UsageError(
+            f"{trace.label} has no operations, as a saved trace has none; trace it again"
+        )
     layers: Counter[str] = Counter()
     items: Counter[str] = Counter()
     for path, family, amount in _count_uses(trace, known):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mobilenet_profiler.comparing import Accuracy
-from mobilenet_profiler.published.catalogue import choose_figures, find_source
+from mobilenet_profiler.published.catalogue import find_source, list_figures
 from mobilenet_profiler.published.figure import Figure
 from mobilenet_profiler.spec import read_spec
 
@@ -51,7 +51,7 @@ def _list_tables(source: str | None) -> dict[_Place, _Table]:
 
 
 def _list_figures(source: str | None) -> Iterator[Figure]:
-    for figure in choose_figures(source=source, quantity="top1"):
+    for figure in list_figures(source=source, quantity="top1"):
         if figure.model and figure.of == "ImageNet":
             yield figure
 

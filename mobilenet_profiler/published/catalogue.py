@@ -11,7 +11,14 @@ from importlib.resources import files
 from typing import Any
 
 from mobilenet_profiler.errors import UsageError, unknown_name
-from mobilenet_profiler.published.figure import Difference, Figure, Reading, Source
+from mobilenet_profiler.published.figure import (
+    QUANTITIES,
+    UNITS,
+    Difference,
+    Figure,
+    Reading,
+    Source,
+)
 
 _DATA = files("mobilenet_profiler.published") / "data"
 _SHOWN = 6  # names that a refusal lists
@@ -31,7 +38,7 @@ def list_sources() -> tuple[Source, ...]:
 
 
 @cache
-def list_figures() -> tuple[Figure, ...]:
+def _read_figures() -> tuple[Figure, ...]:
     """Every figure, source by source, in the order in which each prints them."""
     differences = _read_differences()
     return tuple(
@@ -49,24 +56,25 @@ def find_source(name: str) -> Source:
     return known[name]
 
 
-def choose_figures(
+def list_figures(
     model: str | None = None, source: str | None = None, quantity: str | None = None
 ) -> tuple[Figure, ...]:
-    """The figures of a network, under whatever options; of a source; of a quantity.
+    """Every published figure, or those of a network, a source, a quantity.
 
-    Raises UsageError for a source that there is not, or a network that no figure names.
+    model: a name of the zoo, under whatever options. Raises UsageError for a source, a
+    network or a quantity that no figure has.
     """
-    found = list_figures()
+    found = every = _read_figures()
     if source is not None:
         name = find_source(source).name
         found = tuple(figure for figure in found if figure.source == name)
     if model is not None:
-        networks = {figure.model.partition(" ")[0] for figure in list_figures()} - {""}
+        networks = {figure.model.partition(" ")[0] for figure in every} - {""}
         if model not in networks:
             raise unknown_name("network", model, sorted(networks))
         found = tuple(figure for figure in found if figure.model.partition(" ")[0] == model)
     if quantity is not None:
-        quantities = dict.fromkeys(figure.quantity for figure in list_figures())
+        quantities = dict.fromkeys(figure.quantity for figure in every)
         if quantity not in quantities:
             raise unknown_name("quantity", quantity, quantities)
         found = tuple(figure for figure in found if figure.quantity == quantity)
@@ -132,6 +140,10 @@ def make_reading(data: Any) -> Reading:
         if not isinstance(value, _READING_TYPES[key]) or isinstance(value, bool):
             kind = _TYPE_NAMES[_READING_TYPES[key]]
             raise UsageError(f"{key} of a reading must be {kind}, given {value!r}")
+    if data.get("quantity", QUANTITIES[0]) not in QUANTITIES:
+        raise unknown_name("quantity", data["quantity"], QUANTITIES)
+    if data.get("unit", "") not in UNITS:
+        raise unknown_name("unit", data["unit"], [name for name in UNITS if name])
     if data.get("digits", 1) < 1:
         raise UsageError(f"digits of a reading must be at least 1, given {data['digits']}")
     return Reading(**{**data, "options": _freeze(data.get("options", {}))})

@@ -34,8 +34,21 @@ UNITS: Mapping[str, Fraction] = {
     "MiB": Fraction(2**20),
     "ms": Fraction(1, 1000),
 }
+_COUNT_UNITS = ("", "k", "K", "M", "G", "B", "T")
+UNITS_OF: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("macs", "params", "weights", "activations", "activation_memory"), _COUNT_UNITS
+    ),
+    **dict.fromkeys(("macs_share", "params_share"), ("%",)),
+    **dict.fromkeys(("least_saving", "most_saving"), ("x", "")),
+    **dict.fromkeys(("size", "file_size"), ("MB", "MiB", "")),
+    **dict.fromkeys(TEXTS, ("",)),
+    **dict.fromkeys(("top1", "top5", "top1_error", "accuracy", "map", "mean_ap", "miou"), ("%",)),
+    "latency": ("ms",),
+}
+_LONGEST = 30  # characters of a printed number
 _PRINTED = re.compile(
-    r"(?P<number>\d[\d,]*(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*(?P<unit>[A-Za-z%]*)", re.ASCII
+    r"(?P<number>\d[\d,]*(?:\.\d+)?(?:[eE][+-]?\d{1,2})?)\s*(?P<unit>[A-Za-z%]*)", re.ASCII
 )
 _GROUPED = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?|[^,]*", re.ASCII)
 
@@ -154,10 +167,20 @@ def read_number(printed: str, unit: str = "") -> tuple[Fraction, Fraction]:
 def split_printed(text: str) -> tuple[str, str]:
     """`325M` as its number and its unit. Raises UsageError for anything else."""
     match = _PRINTED.fullmatch(text.strip())
-    if match is None or not _GROUPED.fullmatch(match["number"]):
+    if match is None or len(text) > _LONGEST or not _GROUPED.fullmatch(match["number"]):
+        shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
         raise UsageError(
-            f"{text!r} is no number as printed; allowed: 325M, 2.6 M, 94.86%, 4,231,976"
+            f"{shown!r} is no number as printed; allowed: 325M, 2.6 M, 94.86%, 4,231,976"
         )
     if match["unit"] not in UNITS:
         raise unknown_name(f"unit in {text!r}:", match["unit"], [name for name in UNITS if name])
     return match["number"], match["unit"]
+
+
+def check_unit(quantity: str, unit: str) -> None:
+    """Refuse a unit that a quantity has not: %, x, MB and ms are no counts."""
+    allowed = UNITS_OF[quantity]
+    if unit not in allowed:
+        given = f"unit {unit!r} is none" if unit else "a number without a unit is none"
+        names = ", ".join(name or "no unit" for name in allowed)
+        raise UsageError(f"{given} of {quantity}; allowed: {names}")

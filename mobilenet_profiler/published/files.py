@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from mobilenet_profiler.published.figure import (
     QUANTITIES,
     TEXTS,
     Figure,
+    check_unit,
     read_number,
     split_printed,
 )
@@ -44,9 +45,7 @@ def read_figures(path: Path, model: str = "", needed: bool = True) -> tuple[Figu
     found = _read_csv(path, text) if path.suffix.casefold() == ".csv" else _read_toml(path, text)
     if needed and not found:
         raise UsageError(f"{path}: there is no figure; give each a [[figure]] table")
-    figures = tuple(_make_figure(data, model, path.stem, lines) for data, lines in found)
-    _refuse_twins(figures)
-    return figures
+    return tuple(_make_figure(data, model, path.stem, lines) for data, lines in found)
 
 
 def read_expectation(text: str, model: str, convention: str = DEFAULT) -> Figure:
@@ -91,17 +90,20 @@ def _read_toml(path: Path, text: str) -> list[tuple[Mapping[str, Any], _Lines]]:
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise UsageError(f"{path}: figures must be tables, each headed [[figure]]")
     places = _find_tables(text)
-    known = len(places) == len(tables)  # inline tables have no heading to count
-    lines = [_Lines(str(path), *place) for place in places] if known else []
-    return list(zip(tables, lines or [_Lines(str(path))] * len(tables), strict=True))
+    if len(places) == len(tables):
+        lines = [_Lines(str(path), *place) for place in places]
+    else:  # inline tables have no heading
+        lines = [_Lines(f"{path}: figure {index}") for index in range(1, len(tables) + 1)]
+    return list(zip(tables, lines, strict=True))
 
 
 def _find_tables(text: str) -> list[tuple[int, dict[str, int]]]:
     """The line of each [[figure]], and of each key in it."""
     found: list[tuple[int, dict[str, int]]] = []
     inside = False
-    for number, line in enumerate(text.splitlines(), 1):
-        if _HEADER.match(line):
+    lines = text.splitlines()
+    for number, line in enumerate(lines, 1):
+        if _HEADER.match(line) and _is_toml("\n".join(lines[: number - 1])):
             found.append((number, {}))
             inside = True
         elif _ANY_HEADER.match(line):
@@ -111,8 +113,20 @@ def _find_tables(text: str) -> list[tuple[int, dict[str, int]]]:
     return found
 
 
+def _is_toml(text: str) -> bool:
+    """Whether what stands before a heading is whole: inside a text of several lines it is not."""
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return False
+    return True
+
+
 def _read_csv(path: Path, text: str) -> list[tuple[Mapping[str, Any], _Lines]]:
     reader = csv.DictReader(text.splitlines())
+    names = reader.fieldnames or ()
+    if len(set(names)) < len(names):
+        raise UsageError(f"{path}:1: a column stands twice: {', '.join(names)}")
     found: list[tuple[Mapping[str, Any], _Lines]] = []
     for row in reader:
         lines = _Lines(str(path), reader.line_num)
@@ -124,15 +138,16 @@ def _read_csv(path: Path, text: str) -> list[tuple[Mapping[str, Any], _Lines]]:
 
 def _make_figure(data: Mapping[str, Any], model: str, source: str, lines: _Lines) -> Figure:
     _check_keys(data, lines)
-    printed, unit = _read_printed(data, lines)
     quantity = _choose(data, "quantity", QUANTITIES, lines)
+    printed, unit = _read_printed(data, lines)
     network = " ".join(filter(None, (data.get("model", model), data.get("options", ""))))
     if not network.strip():
         raise UsageError(f"{lines.find()}: the figure names no model")
+    own = " ".join(filter(None, map(data.get, ("model", "options"))))
     figure = Figure(
-        source=data.get("source", source),
-        place=data.get("place", ""),
-        subject=data.get("subject", " ".join(filter(None, map(data.get, ("model", "options"))))),
+        source=_show(data.get("source", source)),
+        place=_show(data.get("place", "")),
+        subject=_show(data.get("subject", own)),
         model=network,
         quantity=quantity,
         printed=printed,
@@ -142,6 +157,11 @@ def _make_figure(data: Mapping[str, Any], model: str, source: str, lines: _Lines
         line=lines.find("printed"),
     )
     return _add_difference(figure, data, lines)
+
+
+def _show(text: str) -> str:
+    """A text that a terminal can show: no control characters, one line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _check_keys(data: Mapping[str, Any], lines: _Lines) -> None:
@@ -159,13 +179,17 @@ def _check_keys(data: Mapping[str, Any], lines: _Lines) -> None:
 def _read_printed(data: Mapping[str, Any], lines: _Lines) -> tuple[str, str]:
     """The number and its unit, which stands behind it or in a key of its own."""
     printed, unit = data["printed"].strip(), data.get("unit", "")
-    if data["quantity"] in TEXTS:
-        return printed, unit
     try:
+        if data["quantity"] in TEXTS:
+            check_unit(data["quantity"], unit)
+            return printed, unit
         number, tail = split_printed(printed)
         if tail and unit:
             raise UsageError(f"printed {printed!r} has a unit of its own beside {unit!r}")
-        read_number(number, tail or unit)
+        value, _ = read_number(number, tail or unit)
+        check_unit(data["quantity"], tail or unit)
+        if not value:
+            raise UsageError(f"printed {printed!r} is zero, which says nothing of a count")
     except UsageError as error:
         raise _place(error, lines, "printed") from None
     return number, tail or unit
@@ -201,7 +225,7 @@ def _place(error: UsageError, lines: _Lines, key: str) -> UsageError:
     return UsageError(f"{lines.find(key)}: {error}")
 
 
-def _refuse_twins(figures: tuple[Figure, ...]) -> None:
+def refuse_twins(figures: Iterable[Figure]) -> None:
     """Two figures of one name could not be told apart: ask for a subject or a place."""
     lines: dict[str, str] = {}
     for figure in figures:

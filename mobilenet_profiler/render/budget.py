@@ -203,7 +203,8 @@ def _list_summary(check: BudgetCheck) -> Lines:
 def _fold_layers(check: BudgetCheck, top: int) -> str:
     if check.baseline is not None and check.changes:
         changed, grown = len(check.changes), len(check.grown)
-        summary = f"{changed} layers changed, {grown} of them grew"
+        noun = "layer" if changed == 1 else "layers"
+        summary = f"{changed} {noun} changed, {grown} grew"
         lines = _list_changes(check, top)
     elif check.baseline is None and check.over:
         summary, lines = "the largest layers", _list_largest(check, top)

@@ -82,12 +82,20 @@ def list_notes(comparison: ModelComparison, layers: bool = True) -> list[str]:
             "No layer that multiplies has the same path in two of these: no table of layers."
         )
     lines.append(f"ratio, difference: to {comparison.names[0]}. -: it has none.")
-    sources = dict.fromkeys(item.source for item in comparison.accuracies if item)
-    if sources:
-        lines.append(f"accuracy: ImageNet top-1, as published in {'; '.join(sources)}.")
+    if any(comparison.accuracies):
+        lines.append(f"accuracy: ImageNet top-1, as published in {_list_accuracies(comparison)}.")
     if known := comparison.convention:
         lines.append(f"Convention {known.name} ({known.source}): {known.counts}.")
     return lines
+
+
+def _list_accuracies(comparison: ModelComparison) -> str:
+    """The source of all accuracies, or of each."""
+    named = zip(comparison.names, comparison.accuracies, strict=True)
+    sources = {name: item.source for name, item in named if item}
+    if len(set(sources.values())) == 1:
+        return next(iter(sources.values()))
+    return "; ".join(f"{source} ({name})" for name, source in sources.items())
 
 
 def _list_tables(
@@ -217,7 +225,7 @@ def draw_lines(lines: Lines, texts: Sequence[str], footer: bool = False) -> Tabl
     body = lines[1:-1] if footer else lines[1:]
     for column in zip(*lines, strict=True):
         add_text_column(table, column, numeric=column[0] not in texts)
-        table.columns[-1].footer = column[-1] if footer else ""
+        table.columns[-1].footer = Text(column[-1] if footer else "")
     for line in body:
         table.add_row(*map(Text, line))
     return table

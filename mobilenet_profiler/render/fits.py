@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -29,10 +29,15 @@ def render_fits(verdict: Verdict, source: str, fits: Sequence[Fit]) -> Group:
         Text(describe_numbers(verdict)),
         Text(f"{verdict.status}{how}{reason}", style="bold"),
         Text(),
-        _make_table(verdict, fits),
-        Text(),
-        Text(name_nearest(fits), style="bold"),
+        *_list_ways(verdict, fits),
     )
+
+
+def _list_ways(verdict: Verdict, fits: Sequence[Fit]) -> Iterator[RenderableType]:
+    if fits:
+        yield _make_table(verdict, fits)
+        yield Text()
+        yield Text(name_nearest(fits), style="bold")
 
 
 def name_way(fit: Fit) -> str:
@@ -48,7 +53,7 @@ def name_nearest(fits: Sequence[Fit]) -> str:
     if own.how:
         return f"It fits its own convention, {name_way(own)} ({own.how})."
     if fitting:
-        return f"The nearest that fits: {name_way(fitting)} ({fitting.how})."
+        return f"What fits, the nearest first: {name_way(fitting)} ({fitting.how})."
     nearest = min(fits, key=lambda fit: abs(fit.gap))
     return f"None fits; the nearest is {name_way(nearest)}."
 
@@ -58,7 +63,7 @@ def _make_table(verdict: Verdict, fits: Sequence[Fit]) -> Table:
     table = start_table(footer=False)
     for column in zip(*lines, strict=True):
         add_text_column(table, column, numeric=column[0] != "fits")
-    table.add_column(_HEADINGS[3])
+    table.add_column(_HEADINGS[3], overflow="fold")
     for line, fit in zip(lines[1:], fits, strict=True):
         way = Group(Text(name_way(fit), style="bold"), Text(fit.made_of, style="dim"))
         table.add_row(*map(Text, line), way)

@@ -40,7 +40,7 @@ def render_ledger(trace: Trace, width: int = 100) -> Group:
     table = start_table()
     for index in kept:
         add_text_column(table, [line[index] for line in lines], numeric=index >= 2)
-        table.columns[-1].footer = "" if index == 1 else lines[-1][index]
+        table.columns[-1].footer = Text("" if index == 1 else lines[-1][index])
     for row, cells in zip(rows, lines[1:-1], strict=True):
         table.add_row(*(Text(cells[index]) for index in kept), style=_STYLES[row.status])
     title = Text(trace.label, style="bold")

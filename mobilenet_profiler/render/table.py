@@ -101,7 +101,7 @@ def start_table(footer: bool = True) -> Table:
 def add_text_column(table: Table, texts: Sequence[str], numeric: bool) -> None:
     """A column headed by the first of its texts: numbers are never cut, names are folded."""
     table.add_column(
-        texts[0],
+        Text(texts[0]),  # a user's name may hold what rich takes for markup
         justify="right" if numeric else "left",
         overflow="fold",
         no_wrap=numeric,
@@ -120,7 +120,7 @@ def _make_table(
         cells = [column.cell(row, total) for row in (*rows, whole)]
         add_text_column(table, ["\n".join(wrap_heading(column.heading)), *cells], column.numeric)
         if column.name not in ("kind", "input", "filter", "output"):
-            table.columns[-1].footer = cells[-1]
+            table.columns[-1].footer = Text(cells[-1])
     marks = _mark_blocks(rows) if brackets else [""] * len(rows)
     for row, mark in zip(rows, marks, strict=True):
         cells = [column.cell(row, total) for column in columns]

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mobilenet_profiler.columns import fit_lines
-from mobilenet_profiler.published.figure import Figure
+from mobilenet_profiler.published.figure import TEXTS, Figure
 from mobilenet_profiler.render.compare import write_html
 from mobilenet_profiler.render.figures import name_row
 from mobilenet_profiler.render.json import SCHEMA_VERSION
@@ -26,10 +26,8 @@ from mobilenet_profiler.units import format_count, format_decimal
 from mobilenet_profiler.verification.measures import Exact
 from mobilenet_profiler.verification.verdicts import STATUSES, Verdict, Verification
 
-NOTE = (
-    "agrees: the count is less than one unit of the last printed place away, in the convention of "
-    "the source. listed: accuracies, times and networks that are not built here."
-)
+NOTE = "agrees: the count is less than one unit of the last printed place away."
+LISTED_NOTE = "listed: accuracies, times and networks that are not built here."
 HINT = "--explain FIGURE shows which convention a figure would fit."
 _VERBS = {
     "agrees": ("agrees", "agree"),
@@ -51,11 +49,12 @@ def render_verification(known: Verification, width: int, every: bool = False) ->
     parts: list[RenderableType] = []
     if every:
         parts += _list_sources(known, width)
-    elif len(known.by_source()) > 1:
+    else:
         parts += [_make_summary(known, width), Text()]
     parts += _list_differing(known)
     parts += [] if every else _list_known(known)
-    note = NOTE if known.agrees else f"{NOTE} {HINT}"
+    notes = [NOTE, LISTED_NOTE if known.select("listed") else "", "" if known.agrees else HINT]
+    note = " ".join(filter(None, notes))
     return Group(*parts, Text(count_verdicts(known), style="bold"), Text(note, style="dim"))
 
 
@@ -93,7 +92,7 @@ def _make_summary(known: Verification, width: int) -> Table:
     for index in kept:
         column = [line[index] for line in (*lines, total)]
         add_text_column(table, column, numeric=index > 0)
-        table.columns[-1].footer = column[-1]
+        table.columns[-1].footer = Text(column[-1])
     for line in lines[1:]:
         style = "bold red" if line[3] != "0" else ""
         table.add_row(*(Text(line[index]) for index in kept), style=style)
@@ -122,7 +121,8 @@ def describe_numbers(verdict: Verdict) -> str:
     """`mobilenet_v1 alpha=0.75: macs printed 317 M, counted 325,401,216 in mobilenet_v1_md`."""
     figure = verdict.figure
     of = f" of {figure.of}" if figure.of else ""
-    convention = f" in {figure.convention}" if figure.convention else ""
+    counts = figure.convention if figure.quantity not in TEXTS else ""
+    convention = f" by convention {counts}" if counts else ""
     counted = show_exact(figure, verdict.exact)
     return (
         f"{figure.model}: {figure.quantity}{of} printed {figure.text}, "

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.errors import UsageError
-from mobilenet_profiler.published.catalogue import choose_figures, find_figure
+from mobilenet_profiler.published.catalogue import find_figure, list_figures
 from mobilenet_profiler.published.figure import Figure
-from mobilenet_profiler.published.files import read_expectation, read_figures
+from mobilenet_profiler.published.files import read_expectation, read_figures, refuse_twins
 from mobilenet_profiler.spec import ModelSpec, read_spec
 from mobilenet_profiler.verification.fits import Fit, list_fits
 from mobilenet_profiler.verification.verdicts import (
@@ -62,9 +62,10 @@ def choose_published(question: Question) -> tuple[Figure, ...]:
     if question.own:
         return ()
     if not question.models:
-        return choose_figures(source=question.source)
+        return list_figures(source=question.source)
     named = [text for text in question.models if not _is_file(text)]
-    return tuple(figure for text in named for figure in _find_published(text, question))
+    found = [figure for text in named for figure in _find_published(text, question)]
+    return tuple({figure.name: figure for figure in found}.values())
 
 
 def choose_own(question: Question) -> tuple[Figure, ...]:
@@ -75,6 +76,9 @@ def choose_own(question: Question) -> tuple[Figure, ...]:
         found += read_figures(file, model)
     for text in filter(_is_file, question.models):
         found += read_figures(Path(text), text, needed=not question.own)
+    refuse_twins(found)
+    if found and not any(figure.counted for figure in found):
+        raise UsageError(f"{found[0].line}: nothing to verify: {found[0].quantity} is no count")
     return tuple(found)
 
 
@@ -83,6 +87,8 @@ def answer(
 ) -> Verification:
     """The verdicts on everything asked. given: see `Networks`. Raises UsageError."""
     published, own = choose_published(question), choose_own(question)
+    if question.source is not None and question.own:
+        raise UsageError(f"source {question.source!r} is of published figures, given your own")
     if question.source is not None and not published:
         raise UsageError(f"source {question.source!r} has no figure of what was named")
     return verify_figures(published, Networks(trace_of)) + verify_figures(
@@ -105,7 +111,7 @@ def verify(
     inputs: Any = None,
     *,
     expect: Mapping[str, str] | Iterable[str] = (),
-    figures: str | Path | None = None,
+    figures: str | Path | Iterable[str | Path] = (),
     source: str | None = None,
     convention: str = DEFAULT,
     **options: Any,
@@ -122,13 +128,14 @@ def verify(
     """
     from mobilenet_profiler.trace.tracer import trace
 
-    texts = (
-        [f"{key}={value}" for key, value in expect.items()]
-        if isinstance(expect, Mapping)
-        else list(expect)
-    )
-    files = [] if figures is None else [Path(figures)]
+    texts = _list_expectations(expect)
+    files = [Path(file) for file in ([figures] if isinstance(figures, str | Path) else figures)]
+    own = bool(texts or files)
     plain = isinstance(model, str | Path)
+    if not own and (inputs is not None or convention != DEFAULT or not (plain or model is None)):
+        raise UsageError("a module, a trace, inputs and a convention go with expect or figures")
+    if isinstance(model, Trace) and (options or inputs is not None):
+        raise UsageError("a trace has its inputs and options already")
     names = [str(model) if plain else _MODULE] if model is not None else []
     question = Question(names, source, files, texts, convention, options if plain else {})
     given: dict[str, Trace] = {}
@@ -137,6 +144,12 @@ def verify(
     elif model is not None and (not plain or inputs is not None):
         given[names[0]] = trace(model, inputs, **options)
     return answer(question, trace, given)
+
+
+def _list_expectations(expect: Any) -> list[str]:
+    if isinstance(expect, Mapping):
+        return [f"{quantity}={printed}" for quantity, printed in expect.items()]
+    return [expect] if isinstance(expect, str) else list(expect or ())
 
 
 def _is_file(text: str) -> bool:
@@ -156,7 +169,7 @@ def _find_published(text: str, question: Question) -> tuple[Figure, ...]:
     spec = read_spec(text, **question.settings)
     if find_model(spec.model) is None:
         raise UsageError(f"no published figure speaks of {text!r}; give --expect or --figures")
-    found = choose_figures(spec.model, question.source)
+    found = list_figures(spec.model, question.source)
     same = tuple(figure for figure in found if _has_options(read_spec(figure.model), spec))
     if found and not same:
         raise UsageError(f"no published figure speaks of {spec.label}; give --expect or --figures")

@@ -11,7 +11,7 @@ from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.conventions.catalogue import list_names
 from mobilenet_profiler.conventions.comparison import compare_counts, describe_sum
 from mobilenet_profiler.errors import UsageError
-from mobilenet_profiler.published.figure import Figure, Reading, read_number
+from mobilenet_profiler.published.figure import TEXTS, Figure, Reading, read_number
 from mobilenet_profiler.spec import read_spec
 from mobilenet_profiler.verification.measures import Measured
 from mobilenet_profiler.verification.verdicts import (
@@ -19,10 +19,12 @@ from mobilenet_profiler.verification.verdicts import (
     apply_reading,
     compare_printed,
     measure_figure,
+    measure_reading,
 )
 from mobilenet_profiler.zoo.catalogue import find_model
 
 _CONVENED = ("macs", "params", "macs_share", "params_share", "size")
+_KNOWN = "as its known difference reads it"
 _ALL_PARAMS = "every learned number, once"
 _CLASSES = (1000, 1001, 0)  # as papers, TensorFlow's checkpoints, and without a classifier
 
@@ -47,18 +49,35 @@ class Fit:
 def list_fits(figure: Figure, networks: Networks) -> tuple[Fit, ...]:
     """The figure in every convention: its own first, then those that fit, then the nearest.
 
-    Where none fits, the network with other numbers of classes too, as far as they do.
-    Raises UsageError for a figure that is not counted, or is a text.
+    The reading of its known difference is one of them. Where none fits, the network with other
+    numbers of classes too, as far as they do. A text has none. Raises UsageError for a figure
+    that is not counted.
     """
     if not figure.counted:
         raise UsageError(f"{figure.name} is listed: there is nothing to count")
+    if figure.quantity in TEXTS:
+        return ()
     own = _make_fit(figure, {}, networks)
-    fits = [own, *_merge(_list_ways(figure, {}, networks), own)]
+    fits = [own, *_read_otherwise(figure, networks)]
+    fits += _merge(_list_ways(figure, {}, networks), own)
     if not any(fit.how for fit in fits):
         others = [way for o in _list_options(figure) for way in _list_ways(figure, o, networks)]
         fits += [fit for fit in _merge(others) if fit.how]
     own, *rest = fits
     return (own, *sorted(rest, key=lambda fit: (fit.how is None, abs(fit.gap))))
+
+
+def _read_otherwise(figure: Figure, networks: Networks) -> Iterator[Fit]:
+    """The figure as its known difference reads it."""
+    known = figure.difference
+    if known is None or known.instead is None:
+        return
+    other = apply_reading(figure, known.instead)
+    exact = measure_reading(figure, known.instead, networks)
+    if isinstance(exact, Fraction):
+        printed, _ = read_number(other.printed, other.unit)
+        how = compare_printed(exact, other, known.instead.digits)
+        yield Fit((_KNOWN,), {}, exact, exact - printed, how, known.reason)
 
 
 def _list_ways(figure: Figure, options: dict[str, Any], networks: Networks) -> list[Fit]:
@@ -100,10 +119,7 @@ def _list_options(figure: Figure) -> Iterator[dict[str, Any]]:
 
 def _make_fit(figure: Figure, options: dict[str, Any], networks: Networks) -> Fit:
     exact = measure_figure(figure, networks, options)
-    if isinstance(exact, str):
-        raise UsageError(
-            f"{figure.name} is a text: {exact!r} stands here, {figure.printed!r} there"
-        )
+    assert isinstance(exact, Fraction)  # texts have no conventions
     printed, _ = read_number(figure.printed, figure.unit)
     how = compare_printed(exact, figure)
     made_of = _describe_count(figure, networks.find(figure.model, options))

@@ -16,10 +16,11 @@ def judge(count: Fraction, printed: Fraction, place: Fraction) -> How | None:
     """How the printed number came from the count, or None where they do not agree.
 
     place: one unit of the last printed place. 'truncated' and 'rounded up' are more than
-    half of it away.
+    half of it away. A printed zero, or one that is further away than the whole count, says
+    nothing of it and does not agree.
     """
     gap = count - printed
-    if abs(gap) >= place:
+    if abs(gap) >= place or abs(gap) > abs(count) or (gap and not printed):
         return None
     if not gap:
         return "exact"

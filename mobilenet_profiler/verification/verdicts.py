@@ -19,6 +19,7 @@ from mobilenet_profiler.published.figure import (
     read_number,
 )
 from mobilenet_profiler.spec import ModelSpec, read_spec
+from mobilenet_profiler.units import format_decimal
 from mobilenet_profiler.verification.measures import Exact, Measured, measure
 from mobilenet_profiler.verification.rule import cut_place, judge
 
@@ -53,9 +54,12 @@ class Verification:
     def __add__(self, other: Verification) -> Verification:
         return Verification(self.verdicts + other.verdicts)
 
+    def __bool__(self) -> bool:
+        return self.agrees
+
     @property
     def agrees(self) -> bool:
-        """Whether nothing differs; known differences do not count as such."""
+        """Whether nothing differs, known differences aside; `bool` of it is the same."""
         return not self.select("differs")
 
     def select(self, status: Status) -> tuple[Verdict, ...]:
@@ -176,8 +180,14 @@ def describe_gap(figure: Figure, exact: Exact) -> str:
     scale = UNITS[figure.unit]
     gap, allowed = abs(exact - printed) / scale, place / scale
     side = "more" if exact > printed else "less"
-    amount = f"{float(gap):.6g} {figure.unit}".strip()
-    return f"{amount} {side} than printed; less than {float(allowed):g} would agree"
+    amount = f"{_show_amount(gap)} {figure.unit}".strip()
+    return f"{amount} {side} than printed; less than {_show_amount(allowed)} would agree"
+
+
+def _show_amount(amount: Fraction) -> str:
+    """A number to four places at the most, without zeros at its end."""
+    text = format_decimal(amount, 4)
+    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 
 def _judge_difference(
@@ -215,11 +225,14 @@ def read_count(text: str, figure: Figure) -> Exact:
 
 def fits_reading(figure: Figure, reading: Reading, networks: Networks) -> bool:
     """Whether a figure agrees when it is read in that other way."""
-    other = apply_reading(figure, reading)
-    exact = measure_figure(other, networks, reading.options)
-    if not isinstance(exact, str):
-        exact = exact * reading.times + reading.plus
-    return compare_printed(exact, other, reading.digits) is not None
+    exact = measure_reading(figure, reading, networks)
+    return compare_printed(exact, apply_reading(figure, reading), reading.digits) is not None
+
+
+def measure_reading(figure: Figure, reading: Reading, networks: Networks) -> Exact:
+    """What is counted where a figure is read in that other way."""
+    exact = measure_figure(apply_reading(figure, reading), networks, reading.options)
+    return exact if isinstance(exact, str) else exact * reading.times + reading.plus
 
 
 def apply_reading(figure: Figure, reading: Reading) -> Figure:

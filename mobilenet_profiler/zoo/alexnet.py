@@ -71,9 +71,9 @@ class AlexNet(ImageNetwork):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """The paper's (section 5): normal with a deviation of 0.01.
+        """Normal with a deviation of 0.01, as the paper has it (section 5).
 
-        Its biases of 1 belong to layers with ReLU; here all biases start at zero.
+        The paper starts the biases of some layers at 1; here all start at zero.
         """
         initialise(self, lambda kernel: nn.init.normal_(kernel, std=WEIGHT_STDDEV))
 

@@ -39,6 +39,11 @@ class ZooEntry:
     source: str
     resolution: int = 224
 
+    @property
+    def input_text(self) -> str:
+        """Its own default input: `1x3x224x224`."""
+        return f"1x3x{self.resolution}x{self.resolution}"
+
 
 _ENTRIES = (
     ZooEntry(

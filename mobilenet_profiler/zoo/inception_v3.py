@@ -139,7 +139,7 @@ class InceptionV3(AuxiliaryNetwork):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """As TF-slim and torchvision do: truncated normal, a deviation of 0.1."""
+        """Truncated normal with a deviation of 0.1."""
         initialise(self, fill_truncated(WEIGHT_STDDEV))
 
 

@@ -1,7 +1,8 @@
 """SqueezeNet 1.0 and 1.1.
 
 Paper: Iandola et al., "SqueezeNet", arXiv 1602.07360, Table 1. Version 1.1 is the
-authors' own, https://github.com/forresti/SqueezeNet. Layers have the paper's names.
+authors' own, https://github.com/forresti/SqueezeNet. Layers have the paper's names. The maps
+of Table 1 (111x111 first) are those of images of 227 pixels.
 """
 
 from __future__ import annotations
@@ -139,5 +140,5 @@ def squeezenet1_0(*, num_classes: int | None = 1000) -> SqueezeNet:
 
 
 def squeezenet1_1(*, num_classes: int | None = 1000) -> SqueezeNet:
-    """SqueezeNet 1.1: pools earlier, 2.4 times less work."""
+    """SqueezeNet 1.1: pools earlier, 349.15 M multiply-accumulates against 818.92 M of 1.0."""
     return SqueezeNet(SQUEEZENET_1_1_ROWS, num_classes=num_classes)

@@ -85,7 +85,7 @@ def test_a_saved_trace_and_a_variant_are_models_too(
     variant.write_text("alpha = 0.5\nresolution = 160\n")
     code, out, _ = call(capsys, "compare", "mobilenet_v1", str(saved), str(variant), "-f", "json")
     names = [model["name"] for model in json.loads(out)["models"]]
-    assert (code, names) == (0, ["mobilenet_v1", "mobilenet_v1 alpha=0.75", "small"])
+    assert (code, names) == (0, ["mobilenet_v1", "mobilenet_v1 alpha=0.75", "small alpha=0.5"])
     thop = ("--convention", "thop")
     call(capsys, "table", "--alpha", "0.75", *thop, "-f", "json", "-o", str(saved))
     assert call(capsys, "compare", str(saved), "mobilenet_v1", *thop)[0] == 0

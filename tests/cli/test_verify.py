@@ -5,6 +5,7 @@ import io
 import json
 import re
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -136,6 +137,15 @@ def test_an_option_at_its_default_is_what_no_figure_spells_out(
         (("--format", "yaml"), "unknown format 'yaml'"),
         (("--explain", "nothing-of-the-kind"), "unknown figure 'nothing-of-the-kind'"),
         (("--explain", "table-4/mobilenet/top1"), "there is nothing to count"),
+        (("mobilenet_v1", "--expect", "top1=70.6%"), "nothing to verify: top1 is no count"),
+        (
+            ("mobilenet_v1", "--expect", "macs=569M", "--expect", "macs=569M"),
+            "the figure stands at --expect macs=569M already",
+        ),
+        (
+            ("mobilenet_v1", "--expect", "macs=569M", "--source", "timm"),
+            "source 'timm' is of published figures, given your own",
+        ),
         (("--explain", "table-6", "--format", "csv"), "--explain does not apply to format 'csv'"),
         (("nowhere.toml",), "cannot read 'nowhere.toml'"),
     ],
@@ -196,7 +206,7 @@ def test_explain_shows_every_convention_and_the_nearest_that_fits(
     code, out, _ = call(capsys, "verify", "--explain", "table-4/conv-mobilenet/macs")
     assert code == 0
     assert "4,867,293,184       +1,293,184" in out
-    assert "The nearest that fits: slim (rounded)." in out
+    assert "What fits, the nearest first: as its known difference reads it (rounded)." in out
     for name in ("paper", "thop", "fvcore", "calflops-flops", "openvino"):
         assert name in out
 
@@ -207,8 +217,8 @@ def test_explain_tries_other_numbers_of_classes_where_no_convention_fits(
     # 1,331,592 and 1,332,105 numbers: with 1000 classes and with 1001.
     arguments = ("mobilenet_v1 alpha=0.5", "--expect", "params=1,332,105", "--explain", "params")
     code, out, _ = call(capsys, "verify", *arguments)
-    assert code == 0
-    assert "The nearest that fits: macs" in out
+    assert code == 1  # as without --explain: 1,331,592 are counted
+    assert "What fits, the nearest first: macs" in out
     assert "num_classes=1001 (exact)." in " ".join(out.split())
 
 
@@ -273,6 +283,25 @@ def test_from_python_a_module_a_trace_a_name_and_a_file_are_verified(tmp_path: P
     known = mp.verify("shallow_mobilenet_v1", source="mobilenet_v1_paper")
     assert known.count() == {"agrees": 2, "known difference": 0, "differs": 0, "listed": 1}
     assert "307,323,392" in str(known)
+    assert mp.verify("mobilenet_v1", expect="macs=569M", figures=())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"model": torch.nn.Linear(2, 2), "inputs": (1, 2)},
+        {"model": "mobilenet_v1", "inputs": (1, 3, 128, 128)},
+        {"model": "mobilenet_v1", "convention": "thop"},
+    ],
+)
+def test_from_python_what_would_be_ignored_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(mp.UsageError, match="go with expect or figures"):
+        mp.verify(**given)
+
+
+def test_a_trace_takes_no_options() -> None:
+    with pytest.raises(mp.UsageError, match="has its inputs and options already"):
+        mp.verify(mp.trace("mobilenet_v1"), alpha=0.5, expect=["macs=1M"])
 
 
 def test_a_notebook_shows_every_figure_escaped() -> None:

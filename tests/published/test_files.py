@@ -116,8 +116,28 @@ def test_a_csv_file_has_the_columns_of_those_that_are_shipped(tmp_path: Path) ->
         ),
         ("figure = 3\n", "draft.toml: figures must be tables"),
         (
-            2 * '[[figure]]\nquantity = "macs"\nprinted = "1M"\n',
-            "draft.toml:6: the figure stands at",
+            '[[figure]]\nquantity = "macs"\nprinted = "1MB"\n',
+            "draft.toml:3: unit 'MB' is none of macs; allowed: no unit, k, K, M, G, B, T",
+        ),
+        (
+            '[[figure]]\nquantity = "macs_share"\nprinted = "93.0"\n',
+            "draft.toml:3: a number without a unit is none of macs_share; allowed: %",
+        ),
+        (
+            '[[figure]]\nquantity = "macs"\nprinted = "0.0G"\n',
+            "draft.toml:3: printed '0.0G' is zero",
+        ),
+        (
+            '[[figure]]\nquantity = "macs"\nprinted = "1e400"\n',
+            "draft.toml:3: '1e400' is no number",
+        ),
+        (
+            f'[[figure]]\nquantity = "macs"\nprinted = "{"9" * 5000}"\n',
+            "draft.toml:3: '999999999999999999999999999999…' is no number",
+        ),
+        (
+            'figure = [{ quantity = "maks", printed = "1" }]',
+            "draft.toml: figure 1: unknown quantity",
         ),
     ],
 )
@@ -160,8 +180,20 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
 
 def test_a_heading_inside_a_text_shifts_no_line(tmp_path: Path) -> None:
     text = 'name = """\n[[figure]]\n"""\n[[figure]]\nquantity = "maks"\nprinted = "1M"\n'
-    with pytest.raises(mp.UsageError, match=r"draft.toml: unknown quantity"):
+    with pytest.raises(mp.UsageError, match=r"draft.toml:5: unknown quantity"):
         read_figures(write(tmp_path, text), "mobilenet_v1")
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    text = "quantity,printed,printed\nmacs,1M,2M\n"
+    with pytest.raises(mp.UsageError, match=r"own.csv:1: a column stands twice"):
+        read_figures(write(tmp_path, text, "own.csv"), "mobilenet_v1")
+
+
+def test_what_a_terminal_would_obey_is_not_shown(tmp_path: Path) -> None:
+    text = '[[figure]]\nquantity = "macs"\nprinted = "1M"\nsubject = "bad\\u001b[31m\\nrow"\n'
+    (figure,) = read_figures(write(tmp_path, text), "mobilenet_v1")
+    assert figure.subject == "bad [31m row"
 
 
 def test_an_expectation_is_a_figure() -> None:

@@ -34,10 +34,19 @@ def test_a_figure_agrees_within_one_unit_of_its_last_place(
 
 @given(counts, places)
 def test_what_was_truncated_rounded_or_rounded_up_agrees(count: int, place: int) -> None:
+    assume(count >= place)  # else the last place says nothing of the count
     down = count // place * place
     for printed in (down, down + place):
         exact = count % place == 0 and printed != count
         assert (judge(Fraction(count), Fraction(printed), Fraction(place)) is None) == exact
+
+
+@pytest.mark.parametrize(
+    ("count", "printed", "place"),
+    [(568_740_352, 10**12, 10**12), (568_740_352, 0, 10**9), (3, 10**400, 10**400)],
+)
+def test_a_place_larger_than_the_count_says_nothing(count: int, printed: int, place: int) -> None:
+    assert judge(Fraction(count), Fraction(printed), Fraction(place)) is None
 
 
 @given(counts, places, st.integers(2, 9), st.sampled_from([-1, 1]))
