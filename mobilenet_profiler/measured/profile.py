@@ -1,0 +1,188 @@
+"""What a profile holds: raw samples beside exact costs. No torch, no terminal.
+
+Every time is in whole nanoseconds, as the clock gave it; whatever is derived from the
+samples (medians, intervals, shares) is a property or a function elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mobilenet_profiler.cost import Trace
+from mobilenet_profiler.measured.statistics import Estimate, estimate_median
+
+FORWARD = ("forward",)
+TRAINING = ("forward", "loss", "backward", "optimizer")
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How a network was run; what `profile` was asked for, after defaults.
+
+    device: 'cpu', 'cuda:0', 'mps'. dtype: of weights and inputs. batch: images, or None
+    where the inputs have none. mode: inference or train. threads: of one operation on the
+    CPU. channels_last: memory format of weights and images. compiled: whether the clean
+    passes ran under torch.compile. optimizer: of a training step, or ''.
+    seed: of weights, inputs and labels. stop: the rule that ended the measurement, in words.
+    """
+
+    device: str = "cpu"
+    dtype: str = "float32"
+    batch: int | None = 1
+    mode: str = "inference"
+    threads: int = 1
+    channels_last: bool = False
+    compiled: bool = False
+    optimizer: str = ""
+    seed: int = 0
+    stop: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One pass of the whole network, nanoseconds.
+
+    phases: how long each phase took, by the clock that times layers too; they add up to
+    its time on the device. wall: from the call until the device was idle again, by the
+    host's clock; what a caller waits.
+    """
+
+    phases: tuple[int, ...]
+    wall: int
+
+    @property
+    def time(self) -> int:
+        """All phases together."""
+        return sum(self.phases)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSamples:
+    """One layer's time in one phase, a sample for each instrumented pass, nanoseconds.
+
+    path: of the layer in the trace. samples: its own time, without that of timed layers
+    inside it, as the clock gave it: the instruments' cost is still in it.
+    calls: how often it ran in a pass; inner: how many timed layers ran directly inside it.
+    kernels: time of its kernels on a GPU in a pass, by the device's own records (CUPTI),
+    samples of passes of their own; empty elsewhere.
+    """
+
+    path: str
+    phase: str
+    samples: tuple[int, ...]
+    calls: int = 1
+    inner: int = 0
+    kernels: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWork:
+    """What a layer does in one pass, for its roofline: exact, from the trace.
+
+    macs: multiply-accumulates. bytes_moved: read and written by its operations, each
+    tensor once an operation. operations: how many ran, without views. counted: how many of
+    these multiply.
+    """
+
+    macs: int
+    bytes_moved: int
+    operations: int
+    counted: int
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyCosts:
+    """What the instruments cost by themselves, a sample a round, nanoseconds a call.
+
+    inside: between the two marks of a layer, so part of the layer's time. outside: the
+    rest of what an instrumented call costs more than a plain one.
+    """
+
+    inside: tuple[float, ...] = ()
+    outside: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One call of a layer in the pass that `Profile.timeline` shows, nanoseconds from its start.
+
+    path: '' is the network itself. phase: in which it ran. depth: how many spans hold it.
+    """
+
+    path: str
+    phase: str
+    start: int
+    duration: int
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Contention:
+    """How much else went on while the samples were taken.
+
+    wall, cpu: nanoseconds of the measurement, and of processor time that this process had
+    in it. voluntary, involuntary: context switches of this process. steal: share of
+    processor time that the hypervisor gave to others, or None where it is not known.
+    load: the machine's load average when the measurement began, or None. cores: usable.
+    """
+
+    wall: int = 0
+    cpu: int = 0
+    voluntary: int = 0
+    involuntary: int = 0
+    steal: float | None = None
+    load: float | None = None
+    cores: int = 1
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The time of one network on one machine: noisy, never compared by value.
+
+    trace: its exact costs. setup: how it ran. environment: the machine and its settings as
+    plain data, JSON's types alone. phases: of a pass, in order.
+    clean: passes with nothing attached; instrumented: passes whose layers were timed,
+    in turns with them. layers: a record for each layer and phase. work: by path.
+    empty: what the instruments cost. timeline: the spans of one instrumented pass.
+    warmup: passes before the first that counts; settled: whether they stopped changing.
+    eager: clean passes without torch.compile, where `setup.compiled`; layers are of these.
+    graph: whole passes replayed as a CUDA graph, nanoseconds; empty elsewhere.
+    memory: bytes by name ('predicted_peak', 'measured_peak', 'weights', …); see `memory.py`.
+    notes: what a reader must know, a sentence each.
+    """
+
+    trace: Trace
+    setup: Setup
+    environment: Mapping[str, Any]
+    phases: tuple[str, ...]
+    clean: tuple[Pass, ...]
+    instrumented: tuple[Pass, ...]
+    layers: tuple[LayerSamples, ...]
+    work: Mapping[str, LayerWork] = field(default_factory=dict)
+    empty: EmptyCosts = EmptyCosts()
+    timeline: tuple[Span, ...] = ()
+    warmup: int = 0
+    settled: bool = True
+    contention: Contention = Contention()
+    eager: tuple[Pass, ...] = ()
+    graph: tuple[int, ...] = ()
+    memory: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What was profiled, and how, for a heading."""
+        setup = self.setup
+        parts = [self.trace.label, setup.mode, setup.device, setup.dtype]
+        parts += [f"threads={setup.threads}"] if setup.device == "cpu" else []
+        parts += ["channels_last"] if setup.channels_last else []
+        parts += ["compiled"] if setup.compiled else []
+        parts += [setup.optimizer] if setup.optimizer else []
+        return " ".join(parts)
+
+    @property
+    def latency(self) -> Estimate:
+        """Median time of a clean pass, as a caller waits for it, nanoseconds."""
+        return estimate_median([sample.wall for sample in self.clean])
