@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from math import floor, sqrt
 
 CONFIDENCE = 0.95
@@ -104,7 +105,7 @@ def inflate_variance(samples: Sequence[float]) -> float:
     mean = sum(ranks) / len(ranks)
     centred = [rank - mean for rank in ranks]
     whole = sum(value * value for value in centred)
-    beside = sum(a * b for a, b in zip(centred, centred[1:], strict=False))
+    beside = sum(a * b for a, b in pairwise(centred))
     correlation = min(max(beside / whole, 0.0), 0.95) if whole else 0.0
     return (1 + correlation) / (1 - correlation)
 
