@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 from fractions import Fraction
 from itertools import count
+from math import floor, log10
 
 from mobilenet_profiler.errors import UsageError
 
@@ -23,6 +24,22 @@ def format_rounded(value: int) -> str:
         if abs(value) >= size:
             return f"{value / size:.2f}{prefix}"
     return str(value)
+
+
+def format_digits(value: float, digits: int = 3) -> str:
+    """A number to so many digits, and all those before its point: `98.8`, `0.412`, `1,234`."""
+    if not value:
+        return "0"
+    rounded = float(f"{value:.{digits - 1}e}")
+    return f"{rounded:,.{max(digits - 1 - floor(log10(abs(rounded))), 0)}f}"
+
+
+def format_size(size: int) -> str:
+    """Bytes in units of 1,024: `96 KiB`, `1.5 MiB`, `384 MiB`."""
+    for power, prefix in ((30, "Gi"), (20, "Mi"), (10, "Ki")):
+        if size >= 1 << power:
+            return f"{size / (1 << power):.3g} {prefix}B"
+    return f"{size} B"
 
 
 def format_share(part: int, whole: int) -> str:
