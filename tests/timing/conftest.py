@@ -1,4 +1,4 @@
-"""One thread for all that runs here: two that wait for each other on a busy machine take minutes."""
+"""One thread for all here: two that wait for each other on a busy machine take minutes."""
 
 from collections.abc import Iterator
 
