@@ -20,6 +20,7 @@ from mobilenet_profiler.measured.training import OPTIMIZERS, fill_training_setti
 from mobilenet_profiler.spec import ModelSpec, make_spec
 from mobilenet_profiler.timing.clocks import make_clock
 from mobilenet_profiler.timing.denormals import find_denormals
+from mobilenet_profiler.timing.environment import describe_environment, parse_device
 from mobilenet_profiler.timing.instruments import choose_timed
 from mobilenet_profiler.timing.loan import convert_module, lend_module
 from mobilenet_profiler.timing.measuring import (
@@ -66,6 +67,7 @@ class Request:
             raise unknown_name("mode", self.mode, RUN_MODES)
         if self.optimizer not in OPTIMIZERS:
             raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
+        object.__setattr__(self, "device", parse_device(self.device))
         _check_whole("threads", self.threads, 1)
         _check_whole("warmup", self.warmup, 0)
         _check_whole("seed", self.seed, 0)
@@ -291,7 +293,7 @@ def _make_profile(prepared: Prepared, recording: Recording, request: Request) ->
     return Profile(
         trace=prepared.trace,
         setup=replace(prepared.setup, stop=stop),
-        environment={},
+        environment=describe_environment(request.device),
         phases=prepared.subject.phases,
         clean=clean,
         instrumented=tuple(recording.passes[INSTRUMENTED]),

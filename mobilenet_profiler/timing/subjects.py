@@ -57,19 +57,13 @@ class Inference:
     ) -> None:
         self.name, self.module, self.inputs, self.timed = name, module, inputs, timed
         self.structure = Structure(module)
-        self.kinds: tuple[str, ...] = (
-            (CLEAN, EAGER, INSTRUMENTED)
-            if compiled
-            else (
-                CLEAN,
-                INSTRUMENTED,
-            )
-        )
+        eager = () if compiled is None else (EAGER,)
+        self.kinds: tuple[str, ...] = (CLEAN, *eager, INSTRUMENTED)
         self._compiled = compiled
 
     def run(self, kind: str, watch: Watch) -> None:
         """One forward pass."""
-        call = self._compiled if self._compiled and kind == CLEAN else self.module
+        call = self.module if self._compiled is None or kind != CLEAN else self._compiled
         with torch.inference_mode(), explain_failure(self.name, self.inputs):
             output = call(*self.inputs.args, **self.inputs.kwargs)
             watch.end("forward")

@@ -239,3 +239,27 @@ def test_denormal_numbers_are_noticed() -> None:
     made = profile(nn.Sequential(Tiny()), (4, 4), iterations=2)
     assert "denormal numbers" in made.notes[0]
     assert not profile(nn.Sequential(nn.ReLU()), (4, 4), iterations=2).notes
+
+
+class Doubles(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + x
+
+
+def test_clean_passes_run_compiled_and_layers_beside_eager_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, calls = nn.Sequential(Doubles()), list[int]()
+
+    def compile_module(module: nn.Module) -> Callable[[Tensor], Tensor]:
+        def run(x: Tensor) -> Tensor:
+            calls.append(1)
+            y: Tensor = module(x)
+            return y
+
+        return run
+
+    monkeypatch.setattr(torch, "compile", compile_module)
+    made = profile(model, (4, 4), iterations=9, warmup=0, compile=True)
+    assert made.setup.compiled
+    assert len(made.clean) == len(made.eager) == len(made.instrumented) == len(calls) == 3
