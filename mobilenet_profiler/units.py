@@ -6,9 +6,13 @@ import re
 from decimal import Decimal
 from fractions import Fraction
 from itertools import count
+from math import floor, log10
+from typing import NamedTuple
 
 from mobilenet_profiler.errors import UsageError
+from mobilenet_profiler.measured.statistics import Estimate
 
+_BINARY = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 _PREFIXES = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
@@ -23,6 +27,14 @@ def format_rounded(value: int) -> str:
         if abs(value) >= size:
             return f"{value / size:.2f}{prefix}"
     return str(value)
+
+
+def format_bytes(value: int) -> str:
+    """Bytes in binary units, to two decimals: `19.44 MiB` (MiB = 2**20); exact below 1 KiB."""
+    for size, unit in _BINARY:
+        if abs(value) >= size:
+            return f"{value / size:.2f} {unit}"
+    return f"{value} B"
 
 
 def format_share(part: int, whole: int) -> str:
@@ -96,3 +108,77 @@ def _parse_number(text: str) -> int | None:
     exact = Fraction(f"{digits}.{found['part'] or 0}") * 10 ** int(found["power"] or 0)
     exact *= _UNITS[(found["unit"] or "").lower()]
     return exact.numerator if exact.denominator == 1 else None
+
+
+_FINEST = 3  # places after the point of a number whose uncertainty is not known
+
+
+class TimeUnit(NamedTuple):
+    """A unit of time: its sign, and its length in nanoseconds."""
+
+    sign: str
+    nanoseconds: int
+
+
+_TIME_UNITS = (TimeUnit("s", 10**9), TimeUnit("ms", 10**6), TimeUnit("µs", 10**3))
+
+
+def choose_time_unit(nanoseconds: float) -> TimeUnit:
+    """The largest unit that a time has one of; microseconds at the least."""
+    return next(
+        (unit for unit in _TIME_UNITS if abs(nanoseconds) >= unit.nanoseconds), _TIME_UNITS[-1]
+    )
+
+
+def count_places(value: float, half_width: float) -> int:
+    """Places after the point that an uncertainty supports: its first digit is the last of them.
+
+    Below 0 where that digit stands before the point: tens, hundreds. The first digit of the
+    value is always one of them.
+    """
+    if half_width <= 0:
+        return _FINEST
+    supported = -_find_first_digit(half_width)
+    return max(supported, -_find_first_digit(value)) if value else supported
+
+
+def _find_first_digit(value: float) -> int:
+    """Its power of ten, rounded to it: 0.96 is 1, whose digit stands one place before."""
+    first = floor(log10(abs(value)))
+    return floor(log10(round(abs(value), -first)) + 1e-9)
+
+
+def format_supported(
+    value: float, half_width: float, most: int | None = None, digits: int | None = None
+) -> str:
+    """A number without a digit that its uncertainty does not support: `22.5`, `1,240`.
+
+    most: places after the point. digits: that count, where there are more.
+    """
+    places = count_places(value, half_width)
+    places = places if most is None else min(places, most)
+    if digits is not None and value:
+        places = min(places, max(digits - 1 - floor(log10(abs(value))), 0))
+    return f"{round(value, places):,.{max(places, 0)}f}"
+
+
+def format_estimate(estimate: Estimate) -> str:
+    """A time in nanoseconds with its spread, in the unit that suits it: `22.5 ± 0.4 ms`."""
+    unit = choose_time_unit(estimate.value)
+    own = estimate.scale(1 / unit.nanoseconds)
+    half = own.half_width
+    return f"{format_supported(own.value, half)} ± {format_supported(half, half)} {unit.sign}"
+
+
+def format_duration(nanoseconds: float) -> str:
+    """A long time in words, two units at most: `3 h 12 min`, `45 s`."""
+    seconds = round(nanoseconds / 1e9)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    minutes = round(seconds / 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min"
+    return f"{hours // 24} days {hours % 24} h"

@@ -102,16 +102,9 @@ def gives_model_options(settings: Settings) -> bool:
 
 
 def trace_spec(spec: ModelSpec, backward: bool = False, values: bool = False) -> Trace:
-    """The spec's trace; torch is imported here.
-
-    Its import makes some hundred thousand objects that live as long as the process:
-    collecting garbage among them costs a tenth of the command and finds none.
-    """
-    gc.disable()
-    from mobilenet_profiler.trace.tracer import trace
-
-    gc.freeze()
-    gc.enable()
+    """The spec's trace; torch is imported here."""
+    with spare_garbage():
+        from mobilenet_profiler.trace.tracer import trace
     with keep_stdout():
         return trace(spec, backward=backward, values=values)
 
@@ -157,6 +150,19 @@ def read_in_convention(path: str, convention: str) -> Trace:
     if own != convention:
         raise UsageError(f"{path}: counts in convention {own!r}, asked for {convention!r}")
     return trace
+
+
+@contextmanager
+def spare_garbage() -> Iterator[None]:
+    """While torch is imported: its objects live as long as the process.
+
+    They are some hundred thousand; collecting garbage among them costs a tenth of a command
+    and finds none.
+    """
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
 
 
 @contextmanager
