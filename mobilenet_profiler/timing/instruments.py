@@ -194,6 +194,7 @@ def measure_empty(clock: Clock, calls: int = 32) -> tuple[float, float]:
     module = nn.Identity()
     watch = Instruments(clock, Structure(module), [""])
     watch.start()
+    watch.end("mark")
     for _ in range(calls):
         module(None)
     watch.end("plain")
@@ -204,7 +205,9 @@ def measure_empty(clock: Clock, calls: int = 32) -> tuple[float, float]:
         watch.end("marked")
     clock.wait()
     decoded = decode(watch, clock.read(watch.marks))
-    plain, marked = decoded.phases["plain"] / calls, decoded.phases["marked"] / calls
+    plain, marked = (
+        (decoded.phases[phase] - decoded.phases["mark"]) / calls for phase in ("plain", "marked")
+    )
     between = decoded.layers["", "forward"].time / calls
     return between - plain, marked - between
 

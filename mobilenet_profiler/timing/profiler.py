@@ -19,6 +19,8 @@ from mobilenet_profiler.measured.statistics import estimate_median
 from mobilenet_profiler.measured.training import OPTIMIZERS, fill_training_settings
 from mobilenet_profiler.spec import ModelSpec, make_spec
 from mobilenet_profiler.timing.clocks import make_clock
+from mobilenet_profiler.timing.denormals import find_denormals
+from mobilenet_profiler.timing.environment import describe_environment, parse_device
 from mobilenet_profiler.timing.instruments import choose_timed
 from mobilenet_profiler.timing.loan import convert_module, lend_module
 from mobilenet_profiler.timing.measuring import (
@@ -65,6 +67,7 @@ class Request:
             raise unknown_name("mode", self.mode, RUN_MODES)
         if self.optimizer not in OPTIMIZERS:
             raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
+        object.__setattr__(self, "device", parse_device(self.device))
         _check_whole("threads", self.threads, 1)
         _check_whole("warmup", self.warmup, 0)
         _check_whole("seed", self.seed, 0)
@@ -222,7 +225,16 @@ def _prepare(module: nn.Module, spec: ModelSpec, inputs: Inputs, request: Reques
     timed = choose_timed(Structure(module), trace.ops)
     compiled = _compile(module) if request.compile else None
     subject = Inference(named.label, module, values, timed, compiled)
-    return Prepared(trace, subject, _describe_setup(module, values, request))
+    setup = _describe_setup(module, values, request)
+    return Prepared(trace, subject, setup, tuple(_list_notes(trace, subject, request)))
+
+
+def _list_notes(trace: Trace, subject: Inference, request: Request) -> Iterator[str]:
+    """What is known before anything is timed; each network runs once for it."""
+    yield from trace.notes
+    if request.device == "cpu" and not request.trains:
+        found = find_denormals(subject.module, subject.run_once)
+        yield from [found] if found else []
 
 
 def _compile(module: nn.Module) -> Callable[..., Any]:
@@ -281,7 +293,7 @@ def _make_profile(prepared: Prepared, recording: Recording, request: Request) ->
     return Profile(
         trace=prepared.trace,
         setup=replace(prepared.setup, stop=stop),
-        environment={},
+        environment=describe_environment(request.device),
         phases=prepared.subject.phases,
         clean=clean,
         instrumented=tuple(recording.passes[INSTRUMENTED]),
