@@ -126,6 +126,8 @@ class Contention:
     in it. voluntary, involuntary: context switches of this process. steal: share of
     processor time that the hypervisor gave to others, or None where it is not known.
     load: the machine's load average when the measurement began, or None. cores: usable.
+    waited: nanoseconds that threads of this process, all together, were ready to run and
+    had no processor, or None where the system does not count them.
     """
 
     wall: int = 0
@@ -135,6 +137,7 @@ class Contention:
     steal: float | None = None
     load: float | None = None
     cores: int = 1
+    waited: int | None = None
 
 
 @dataclass(frozen=True)
