@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from mobilenet_profiler.measured.contention import list_contention_warnings
 from mobilenet_profiler.measured.profile import Profile
 from mobilenet_profiler.measured.rows import add_up_times
 from mobilenet_profiler.measured.statistics import CONFIDENCE, find_median, find_outliers
@@ -18,6 +19,7 @@ _NAMED = 4  # outliers by number; the others are counted
 def list_remarks(profile: Profile) -> list[str]:
     """Warnings first, then the notes of the profile, then what its trace must say."""
     return [
+        *_warn_of_contention(profile),
         *_warn_of_warmup(profile),
         *_warn_of_few(profile),
         *_name_outliers(profile),
@@ -26,6 +28,12 @@ def list_remarks(profile: Profile) -> list[str]:
         *(f"note: {note}" for note in profile.notes),
         *list_warnings(profile.trace),
     ]
+
+
+def _warn_of_contention(profile: Profile) -> list[str]:
+    passes = len(profile.clean) + len(profile.instrumented) + len(profile.eager)
+    threads = profile.setup.threads if profile.setup.device == "cpu" else 0
+    return list_contention_warnings(profile.contention, passes, threads)
 
 
 def _warn_of_warmup(profile: Profile) -> Iterator[str]:
