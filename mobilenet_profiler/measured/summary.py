@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mobilenet_profiler.measured.profile import Pass, Profile
+from mobilenet_profiler.measured.profile import Profile
 from mobilenet_profiler.measured.rows import Totals, add_samples, add_up_times
-from mobilenet_profiler.measured.statistics import Estimate, estimate_median
+from mobilenet_profiler.measured.statistics import Estimate, estimate_median, estimate_ratio
 from mobilenet_profiler.measured.training import EPOCH, estimate_epoch
 from mobilenet_profiler.units import (
     TimeUnit,
     choose_time_unit,
+    describe_ratio,
     format_bytes,
     format_count,
     format_duration,
@@ -100,12 +101,12 @@ def _describe_rates(profile: Profile, totals: Totals) -> Iterator[Line]:
 def _describe_floors(profile: Profile, totals: Totals) -> Iterator[Line]:
     """What the same pass would take otherwise: not compiled, or without launches."""
     if profile.eager:
-        eager = estimate_median([sample.wall for sample in profile.eager])
-        faster = describe_ratio(_compare(profile.eager, profile.clean))
+        eager = [sample.wall for sample in profile.eager]
+        ratio = estimate_ratio(eager, [sample.wall for sample in profile.clean])
         yield Line(
             "without compile",
-            format_estimate(eager),
-            f"compiled is {faster}; the layers are those of passes without it",
+            format_estimate(estimate_median(eager)),
+            f"compiled: {describe_ratio(ratio)}; layers: without" if ratio else "",
         )
     if profile.graph:
         graph = estimate_median(profile.graph)
@@ -115,26 +116,6 @@ def _describe_floors(profile: Profile, totals: Totals) -> Iterator[Line]:
             format_estimate(graph),
             f"the pass replayed without launches: the floor; the latency is {times} times this",
         )
-
-
-def _compare(before: tuple[Pass, ...], after: tuple[Pass, ...]) -> Estimate:
-    """How many times longer, round by round: both passes of a round are neighbours."""
-    pairs = zip(before, after, strict=False)
-    return estimate_median([one.wall / other.wall for one, other in pairs if other.wall])
-
-
-def describe_ratio(ratio: Estimate) -> str:
-    """`1.42 ± 0.05 times faster`, or slower, or that this data shows no difference."""
-    if ratio.low <= 1 <= ratio.high:
-        return "no faster and no slower that this data can show"
-    if ratio.value < 1:
-        low, high = 1 / ratio.high, 1 / ratio.low
-        ratio = Estimate(1 / ratio.value, low, high, ratio.count, ratio.confidence)
-        word = "slower"
-    else:
-        word = "faster"
-    half = ratio.half_width
-    return f"{format_supported(ratio.value, half)} ± {format_supported(half, half)} times {word}"
 
 
 def _describe_parts(profile: Profile, totals: Totals) -> Iterator[Line]:
