@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from mobilenet_profiler.cost import Cost
 from mobilenet_profiler.errors import unknown_name
 from mobilenet_profiler.measured.correction import correct_samples, find_call_costs
-from mobilenet_profiler.measured.profile import LayerWork, Profile
+from mobilenet_profiler.measured.profile import FORWARD, LayerWork, Profile
 from mobilenet_profiler.measured.statistics import Estimate, estimate_median, find_quantile
 from mobilenet_profiler.rows import Row, gather_rest, make_rows
 
 TIME_SORT_KEYS = ("time", "macs", "params", "name")
 TAIL = 0.9
+BETWEEN = "between layers"
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,14 @@ class TimedRow:
         """The median as a number; 0 where it was not timed apart."""
         return self.time.value if self.time else 0.0
 
+    @cached_property
+    def phase_times(self) -> dict[str, Estimate]:
+        """Median own time in each phase of a pass in which it was timed, nanoseconds."""
+        return {phase: estimate_median(own) for phase, own in self.phases.items() if own}
+
     def estimate_phase(self, phase: str) -> Estimate | None:
         """Median own time in one phase of a pass; None where it was not timed apart."""
-        samples = self.phases.get(phase)
-        return estimate_median(samples) if samples else None
+        return self.phase_times.get(phase)
 
     @property
     def macs_per_second(self) -> float | None:
@@ -138,8 +144,10 @@ class Totals:
     latency: of a clean pass, as a caller waits for it. tail: what nine of ten such passes
     stay below. phases: of a clean pass. images: a second, or None without a batch.
     layers, between: of a pass: own times of all layers, and what lies between them.
-    instruments: what they cost a pass, taken off both. closing: by how large a part
-    layers and between together miss the clean pass of the same round; 0 is perfect.
+    instruments: what they cost a pass, taken off both. together: layers and between.
+    clean: what that is held against: passes with nothing attached, eager ones where the
+    others are compiled. closing: by how large a part `together` misses `clean`, round by
+    round; 0 is perfect.
     """
 
     latency: Estimate
@@ -149,6 +157,8 @@ class Totals:
     layers: Estimate
     between: Estimate
     instruments: Estimate
+    together: Estimate
+    clean: Estimate
     closing: Estimate
 
 
@@ -169,6 +179,8 @@ def add_up_times(profile: Profile) -> Totals:
         layers=estimate_median(own),
         between=estimate_median([all_ - part for all_, part in zip(whole, own, strict=True)]),
         instruments=estimate_median([calls * (inside + outside)] * len(whole)),
+        together=estimate_median(whole),
+        clean=estimate_median([sample.time for sample in profile.eager or profile.clean]),
         closing=estimate_median(_close(profile, whole)),
     )
 
@@ -198,3 +210,36 @@ def _count_images(profile: Profile, latency: Estimate) -> Estimate | None:
         latency.count,
         latency.confidence,
     )
+
+
+def list_rest(profile: Profile) -> tuple[TimedRow, ...]:
+    """The time of a pass that no layer has: between its layers, and phases without any.
+
+    With the layers' own times it adds up to the instrumented pass, the instruments taken
+    off, pass by pass.
+    """
+    rest: dict[str, dict[str, tuple[float, ...]]] = {}
+    for phase in profile.phases:
+        apart = any(layer.phase == phase for layer in profile.layers)
+        name = BETWEEN if apart or phase == FORWARD[0] else phase
+        rest.setdefault(name, {})[phase] = _time_rest(profile, phase)
+    return tuple(
+        TimedRow(
+            Row(name, name, "-", Cost(), layers=0),
+            add_samples(phases.values()),
+            phases,
+            (),
+            add_work(()),
+        )
+        for name, phases in rest.items()
+    )
+
+
+def _time_rest(profile: Profile, phase: str) -> tuple[float, ...]:
+    """A phase of each instrumented pass without its layers and without the instruments."""
+    layers = [layer for layer in profile.layers if layer.phase == phase]
+    own = add_samples(correct_samples(profile, layer) for layer in layers)
+    cost = sum(layer.calls for layer in layers) * sum(find_call_costs(profile))
+    place = profile.phases.index(phase)
+    whole = [sample.phases[place] - cost for sample in profile.instrumented]
+    return tuple(a - b for a, b in zip(whole, own or (0.0,) * len(whole), strict=True))
