@@ -21,7 +21,7 @@ class Row:
     """A line of a table: one layer, or several that add up.
 
     name: short where it stays unique. block: what it is bracketed with.
-    layers: how many layers of the trace it stands for.
+    layers: how many layers of the trace it stands for. paths: of these, in order.
     tied, tied_to: params it shares with an earlier layer, and the name of that.
     multiplies: whether a layer in it has MACs, in whatever convention it is shown.
     """
@@ -37,6 +37,7 @@ class Row:
     tied: int = 0
     tied_to: str = ""
     multiplies: bool = False
+    paths: tuple[str, ...] = ()
 
 
 def make_rows(
@@ -158,6 +159,7 @@ def _make_row(layer: LayerCost, names: Mapping[str, str]) -> Row:
         output_shape=layer.output_shape,
         filter=describe_filter(layer),
         multiplies=layer.multiplies,
+        paths=(layer.path,),
         tied=layer.tied,
         tied_to=names.get(layer.tied_to, layer.tied_to) if layer.tied else "",
     )
@@ -203,6 +205,7 @@ def _merge(name: str, group: Sequence[Row], name_by_kind: bool) -> Row:
         filter=group[0].filter if len(group) == 1 else "-",
         layers=len(group),
         multiplies=any(row.multiplies for row in group),
+        paths=tuple(path for row in group for path in row.paths),
     )
 
 
@@ -220,9 +223,20 @@ def _cut(rows: tuple[Row, ...], top: int | None) -> tuple[Row, ...]:
     if top is None or len(rows) <= top:
         return rows
     rest = rows[top:]
+    return (*rows[:top], gather_rest(rest))
+
+
+def gather_rest(rest: Sequence[Row]) -> Row:
+    """One row for all that a table of the first few leaves out."""
     name = f"{len(rest)} more"
-    cost = sum((row.cost for row in rest), Cost())
-    return (*rows[:top], Row(name, name, "-", cost, layers=sum(row.layers for row in rest)))
+    return Row(
+        name,
+        name,
+        "-",
+        sum((row.cost for row in rest), Cost()),
+        layers=sum(row.layers for row in rest),
+        paths=tuple(path for row in rest for path in row.paths),
+    )
 
 
 def _check_positive(what: str, value: int | None) -> None:

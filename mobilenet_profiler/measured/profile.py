@@ -189,3 +189,13 @@ class Profile:
     def latency(self) -> Estimate:
         """Median time of a clean pass, as a caller waits for it, nanoseconds."""
         return estimate_median([sample.wall for sample in self.clean])
+
+    def __str__(self) -> str:
+        from mobilenet_profiler.render.profile import render_text
+
+        return render_text(self)
+
+    def _repr_html_(self) -> str:
+        from mobilenet_profiler.render.profile import render_html
+
+        return render_html(self)

@@ -1,0 +1,24 @@
+"""The instruments' own cost, taken off what they measured. Pure."""
+
+from __future__ import annotations
+
+from mobilenet_profiler.measured.profile import LayerSamples, Profile
+from mobilenet_profiler.measured.statistics import find_median
+
+
+def find_call_costs(profile: Profile) -> tuple[float, float]:
+    """What the instruments add to one call, nanoseconds: inside the layer, and outside it."""
+    inside, outside = profile.empty.inside, profile.empty.outside
+    return (find_median(inside) if inside else 0.0, find_median(outside) if outside else 0.0)
+
+
+def correct_samples(profile: Profile, layer: LayerSamples) -> list[float]:
+    """A layer's own time in each instrumented pass, nanoseconds, without the instruments.
+
+    What lies between its marks and is not its own goes off for each of its calls, and
+    what the instruments of a layer inside it cost beside that layer's marks, for each of
+    those. A time does not fall below 0.
+    """
+    inside, outside = find_call_costs(profile)
+    cost = layer.calls * inside + layer.inner * outside
+    return [max(sample - cost, 0.0) for sample in layer.samples]

@@ -1,0 +1,56 @@
+"""How much a device holds: its last cache, and memory that is free. None where it does not tell."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+
+ROOT = Path("/")
+_CACHES = "sys/devices/system/cpu/cpu[0-9]*/cache/index[0-9]*"
+
+
+def find_last_cache(device: str, root: Path = ROOT) -> int | None:
+    """Bytes of the last cache before memory, all instances of it together."""
+    if device.startswith("cuda"):
+        return int(torch.cuda.get_device_properties(device).L2_cache_size)
+    return add_caches(root) if device == "cpu" else None
+
+
+def add_caches(root: Path = ROOT) -> int | None:
+    """Bytes of the CPU's caches of the highest level: processors that share one have one."""
+    found: dict[tuple[int, str], int] = {}
+    for index in root.glob(_CACHES):
+        level, sharers = _read(index / "level"), _read(index / "shared_cpu_list")
+        size = re.fullmatch(r"(\d+)([KMG]?)", _read(index / "size"))
+        if level.isdigit() and size:
+            found[int(level), sharers] = int(size[1]) << 10 * " KMG".index(size[2] or " ")
+    last = max((level for level, _ in found), default=0)
+    return sum(size for (level, _), size in found.items() if level == last) or None
+
+
+def find_free_memory(device: str, root: Path = ROOT) -> int | None:
+    """Bytes that can be taken on the device; on a CPU no more than the control group allows."""
+    if device.startswith("cuda"):
+        return torch.cuda.mem_get_info(device)[0]
+    known = [size for size in (_find_available(root), _find_allowed(root)) if size is not None]
+    return min(known, default=None)
+
+
+def _find_available(root: Path) -> int | None:
+    found = re.search(r"^MemAvailable:\s*(\d+) kB", _read(root / "proc/meminfo"), re.MULTILINE)
+    return int(found[1]) << 10 if found else None
+
+
+def _find_allowed(root: Path) -> int | None:
+    group = root / "sys/fs/cgroup"
+    limit, used = _read(group / "memory.max"), _read(group / "memory.current")
+    return max(int(limit) - int(used), 0) if limit.isdigit() and used.isdigit() else None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
