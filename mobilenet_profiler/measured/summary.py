@@ -106,7 +106,7 @@ def _describe_floors(profile: Profile, totals: Totals) -> Iterator[Line]:
         yield Line(
             "without compile",
             format_estimate(estimate_median(eager)),
-            f"compiled: {describe_ratio(ratio)}; layers: without" if ratio else "",
+            f"compiled: {describe_ratio(ratio)}; the layers are of these" if ratio else "",
         )
     if profile.graph:
         graph = estimate_median(profile.graph)
@@ -155,7 +155,7 @@ def _describe_kernels(profile: Profile, totals: Totals) -> Iterator[Line]:
 def _describe_closing(profile: Profile, totals: Totals) -> Line:
     closing = totals.closing.scale(100)
     half = closing.half_width
-    value = format_supported(closing.value, half, most=1)
+    value = format_supported(closing.value, half)
     sign = "" if value.startswith("-") else "+"
     together = format_like(totals.together.value, totals.clean)
     clean = format_like(totals.clean.value, totals.clean)
@@ -163,7 +163,7 @@ def _describe_closing(profile: Profile, totals: Totals) -> Line:
     held = "eager" if profile.eager else "clean"
     return Line(
         "closing error",
-        f"{sign}{value} ± {format_supported(half, half, most=1)} %",
+        f"{sign}{value} ± {format_supported(half, half) if half else '0'} %",
         f"{parts}: {together}, the {held} pass: {clean}",
     )
 
