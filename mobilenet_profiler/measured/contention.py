@@ -84,9 +84,9 @@ def _warn_of_sleep(contention: Contention, passes: int, threads: int) -> Iterato
         return  # what it lacks it may have wanted
     slept = contention.wall - contention.cpu - (contention.waited or 0)
     if threads and slept >= max(SLEPT * contention.wall, LEAST):
+        seen = f"{_count(contention.voluntary, 'voluntary switch')} in {_count(passes, 'pass')}"
         yield (
-            f"the process slept {slept / contention.wall:.0%} of the time "
-            f"({_count(contention.voluntary, 'voluntary switch')} in {_count(passes, 'pass')}): see "
+            f"the process slept {slept / contention.wall:.0%} of the time ({seen}): see "
             "that memory is not swapped and that the network waits for no disk, lock or thread"
         )
 
