@@ -107,6 +107,8 @@ def show_time(estimate: Estimate | None, sheet: Sheet) -> str:
     if estimate is None:
         return NOTHING
     own = estimate.scale(1 / sheet.unit.nanoseconds)
+    if not own.value and not own.half_width:
+        return "0"
     return format_supported(own.value, own.half_width, digits=None if own.half_width else 4)
 
 
@@ -244,7 +246,7 @@ _OF_KINDS = ("params_share",)  # a table of kinds alone shows it
 # Left out first where the terminal is too narrow.
 _LEAST_NEEDED = (
     *("intensity", "megabytes", "macs", "kind", "reach", "rate", "bound"),
-    *("macs_share", "backward", "forward", "kernels", "spread"),
+    *("forward", "backward", "macs_share", "kernels", "spread"),
 )
 
 
