@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from mobilenet_profiler.comparing import AlignedCost, align_layers, check_conventions
+from mobilenet_profiler.comparing import (
+    AlignedCost,
+    align_layers,
+    check_conventions,
+    list_differences,
+)
 from mobilenet_profiler.cost import Cost, LayerCost, Trace
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.saved import read_trace
@@ -98,7 +102,7 @@ class BudgetCheck:
         """What differs between the baseline's spec and this one: `alpha: 0.75 → 1.0`."""
         if self.baseline is None:
             return ()
-        return tuple(_list_differences(self.baseline.spec, self.trace.spec))
+        return tuple(list_differences(self.baseline.spec, self.trace.spec))
 
     def __str__(self) -> str:
         from mobilenet_profiler.render.budget import render_text
@@ -162,26 +166,3 @@ def _amount(trace: Trace | None, quantity: str) -> int:
 
 def _grow(row: AlignedCost, quantity: str) -> int:
     return row.difference(1, quantity)
-
-
-def _list_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    for key in ("model", "name", "mode"):
-        if old.get(key) != new.get(key) and (key != "name" or _is_named(old) or _is_named(new)):
-            yield f"{key}: {old.get(key)} → {new.get(key)}"
-    options = [spec.get("options", {}) for spec in (old, new)]
-    for key in dict.fromkeys((*options[0], *options[1])):
-        if options[0].get(key, ...) != options[1].get(key, ...):
-            values = (_show_option(own, key) for own in options)
-            yield f"{key}: {' → '.join(values)}"
-    inputs = [" ".join(spec.get("arguments", ())) or "-" for spec in (old, new)]
-    if inputs[0] != inputs[1]:
-        yield f"input: {inputs[0]} → {inputs[1]}"
-
-
-def _is_named(spec: Mapping[str, Any]) -> bool:
-    return bool(spec.get("name") != spec.get("model"))
-
-
-def _show_option(options: Mapping[str, Any], key: str) -> str:
-    text = " ".join(str(options[key]).split()) if key in options else "not given"
-    return text if len(text) <= 60 else text[:59] + "…"

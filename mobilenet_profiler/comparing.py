@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.conventions.convention import Convention
@@ -219,11 +220,11 @@ def align_layers(traces: Sequence[Trace], every: bool = False) -> tuple[AlignedC
 
     every: list those one by one too.
     """
-    paths = _merge([layer.path for layer in trace.layers] for trace in traces)
+    paths = merge_paths([layer.path for layer in trace.layers] for trace in traces)
     multiply = {layer.path for trace in traces for layer in trace.counted}
     listed = [path for path in paths if every or path in multiply]
     by_path = [{layer.path: layer for layer in trace.layers} for trace in traces]
-    names = _name_paths(traces, listed)
+    names = name_paths(traces, listed)
     rows = [_align(path, names[path], [own.get(path) for own in by_path]) for path in listed]
     known = set(listed)
     rest = [[layer for layer in trace.layers if layer.path not in known] for trace in traces]
@@ -236,7 +237,7 @@ def _align(path: str, name: str, layers: Sequence[LayerCost | None]) -> AlignedC
     return AlignedCost(name, path, " / ".join(kinds), costs)
 
 
-def _merge(lists: Iterable[Sequence[str]]) -> list[str]:
+def merge_paths(lists: Iterable[Sequence[str]]) -> list[str]:
     """All of them once; what only a later one has stands after what it follows there."""
     merged: list[str] = []
     for paths in lists:
@@ -251,7 +252,7 @@ def _merge(lists: Iterable[Sequence[str]]) -> list[str]:
     return merged
 
 
-def _name_paths(traces: Sequence[Trace], paths: Iterable[str]) -> dict[str, str]:
+def name_paths(traces: Sequence[Trace], paths: Iterable[str]) -> dict[str, str]:
     """The short name on which all traces agree and that no other path has, or the path."""
     given = [name_layers(trace) for trace in traces]
     found = {path: {names[path] for names in given if path in names} for path in paths}
@@ -338,3 +339,27 @@ def _describe_share(changes: Sequence[tuple[int, str]], whole: int) -> str:
         f"{percent} of the difference in {kind} layers, "
         f"{format_percent(second, whole)} in {other} layers"
     )
+
+
+def list_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """What differs between two specs as plain data: `alpha: 0.75 → 1.0`."""
+    for key in ("model", "name", "mode"):
+        if old.get(key) != new.get(key) and (key != "name" or _is_named(old) or _is_named(new)):
+            yield f"{key}: {old.get(key)} → {new.get(key)}"
+    options = [spec.get("options", {}) for spec in (old, new)]
+    for key in dict.fromkeys((*options[0], *options[1])):
+        if options[0].get(key, ...) != options[1].get(key, ...):
+            values = (_show_option(own, key) for own in options)
+            yield f"{key}: {' → '.join(values)}"
+    inputs = [" ".join(spec.get("arguments", ())) or "-" for spec in (old, new)]
+    if inputs[0] != inputs[1]:
+        yield f"input: {inputs[0]} → {inputs[1]}"
+
+
+def _is_named(spec: Mapping[str, Any]) -> bool:
+    return bool(spec.get("name") != spec.get("model"))
+
+
+def _show_option(options: Mapping[str, Any], key: str) -> str:
+    text = " ".join(str(options[key]).split()) if key in options else "not given"
+    return text if len(text) <= 60 else text[:59] + "…"

@@ -129,37 +129,32 @@ def format_ratio_estimate(ratio: Ratio) -> str:
     """A measured ratio with its spread, `1.42 ± 0.05`; a dash where it has no interval.
 
     The spread is the end of the interval that lies further away: an interval that is longer
-    on one side is not made to look shorter. The two ends where it is as large as the ratio.
+    on one side is not made to look shorter. Both ends, `1.1 to 3.0`, where the spread is
+    half as large as the ratio, or would hold 1 although the interval does not.
     """
-    reach = _find_reach(ratio)
-    if reach == inf:
+    reach = max(ratio.high - ratio.value, ratio.value - ratio.low)
+    if not ratio.low or reach == inf:
         return "-"
     if not reach:
         return format_supported(ratio.value, 0.0, digits=4)
-    if reach >= ratio.value:
-        return _show_range(ratio)
+    if 2 * reach > ratio.value or (ratio.differs and _holds_one(ratio.value, reach)):
+        return _show_range(ratio.low, ratio.high)
     return f"{format_supported(ratio.value, reach)} ± {format_supported(reach, reach)}"
 
 
-def _find_reach(ratio: Ratio) -> float:
-    return max(ratio.high - ratio.value, ratio.value - ratio.low) if ratio.low else inf
+def _holds_one(value: float, reach: float) -> bool:
+    """Whether 1 lies within a spread as it is printed."""
+    spread = round(reach, count_places(reach, reach))
+    return round(abs(round(value, count_places(value, reach)) - 1), 9) <= spread
 
 
 def describe_ratio(ratio: Ratio) -> str:
-    """What a time before over a time after means: `1.42 ± 0.05 times faster`, in words.
-
-    The interval instead of ± where that would not show that the two differ.
-    """
+    """What a time before over a time after means: `1.42 ± 0.05 times faster`, in words."""
     if not ratio.differs:
         return f"no difference that this data can show ({_describe_range(ratio)})"
     word, shown = ("faster", ratio) if ratio.value > 1 else ("slower", ratio.inverse)
-    reach = _find_reach(shown)
-    apart = reach < inf and _round(shown.value, reach) - _round(reach, reach) > 1
-    return f"{format_ratio_estimate(shown) if apart else _show_range(shown)} times {word}"
-
-
-def _round(value: float, half_width: float) -> float:
-    return round(value, count_places(value, half_width))
+    text = format_ratio_estimate(shown)
+    return f"{_show_range(shown.low, shown.high) if text == '-' else text} times {word}"
 
 
 def _describe_range(ratio: Ratio) -> str:
@@ -167,22 +162,24 @@ def _describe_range(ratio: Ratio) -> str:
         return "too few samples" if (ratio.low, ratio.high) == (0, inf) else "one may be 0"
     if ratio.low == ratio.high:
         return f"ratio {format_supported(ratio.value, 0.0, digits=4)}"
-    return f"ratio {_show_range(ratio)}"
+    return f"ratio {_show_range(ratio.low, ratio.high)}"
 
 
-def _show_range(ratio: Ratio) -> str:
+def _show_range(low: float, high: float) -> str:
     """Both ends, rounded outwards to the first digit of half their distance: `0.97 to 1.04`.
 
-    To a finer one where 1 would come to lie between them although it does not.
+    To a finer one where the low end would have none, or 1 come to lie between them although
+    it does not.
     """
-    half = (ratio.high - ratio.low) / 2
-    places = 2 if half == inf else count_places(ratio.value, half)
-    while ratio.low > 1 >= _round_outwards(ratio.low, places, floor):
+    places = 2 if high == inf else count_places(low, (high - low) / 2)
+    while low > 1 >= _round_outwards(low, places, floor) or (
+        high < 1 <= _round_outwards(high, places, ceil)
+    ):
         places += 1
-    low = f"{_round_outwards(ratio.low, places, floor):,.{max(places, 0)}f}"
-    if half == inf:
-        return f"more than {low}"
-    return f"{low} to {_round_outwards(ratio.high, places, ceil):,.{max(places, 0)}f}"
+    shown = f"{_round_outwards(low, places, floor):,.{max(places, 0)}f}"
+    if high == inf:
+        return f"more than {shown}"
+    return f"{shown} to {_round_outwards(high, places, ceil):,.{max(places, 0)}f}"
 
 
 def _round_outwards(value: float, places: int, outwards: Callable[[Fraction], int]) -> float:
@@ -279,11 +276,14 @@ def format_estimate(estimate: Estimate, unit: TimeUnit | None = None) -> str:
     """A time in nanoseconds with its spread, in the unit that suits it: `22.5 ± 0.4 ms`.
 
     unit: that of a whole column, whose sign stands in its heading: `22.5 ± 0.4`. Samples that
-    are all alike show no spread: four digits at most.
+    are all alike show no spread: four digits at most. `8 to 40 ms` where the spread is half as
+    large as the time.
     """
     sign = "" if unit else f" {choose_time_unit(estimate.value).sign}"
     own = estimate.scale(1 / (unit or choose_time_unit(estimate.value)).nanoseconds)
     half = own.half_width
     if not half:
         return (format_supported(own.value, 0.0, digits=4) if own.value else "0") + sign
+    if 2 * half > own.value > 0:
+        return _show_range(own.low, own.high) + sign
     return f"{format_supported(own.value, half)} ± {format_supported(half, half)}{sign}"

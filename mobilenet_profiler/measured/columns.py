@@ -42,7 +42,7 @@ class Sheet:
     rest: tuple[TimedRow, ...]
     ceiling: Ceiling | None = None
 
-    @property
+    @cached_property
     def lines(self) -> tuple[TimedRow, ...]:
         """Every row, those without a layer last."""
         return (*self.rows, *self.rest)
@@ -73,6 +73,11 @@ class Sheet:
         """What binds each layer, by path; none where no ceiling is known."""
         return bound_layers(self.profile, self.ceiling) if self.ceiling else {}
 
+    @cached_property
+    def known(self) -> dict[tuple[str, int], str]:
+        """Cells by column and line: columns are fitted before they are drawn."""
+        return {}
+
     def find_reach(self, row: TimedRow) -> Reach | None:
         """How near a row comes to the ceiling; None where that is not known."""
         return find_reach(row, self.bounds)
@@ -102,7 +107,9 @@ def show_time(estimate: Estimate | None, sheet: Sheet) -> str:
     if estimate is None:
         return NOTHING
     own = estimate.scale(1 / sheet.unit.nanoseconds)
-    return format_supported(own.value, own.half_width)
+    if not own.value and not own.half_width:
+        return "0"
+    return format_supported(own.value, own.half_width, digits=None if own.half_width else 4)
 
 
 def show_spread(estimate: Estimate | None, sheet: Sheet) -> str:
@@ -110,7 +117,7 @@ def show_spread(estimate: Estimate | None, sheet: Sheet) -> str:
     if estimate is None:
         return NOTHING
     half = estimate.half_width / sheet.unit.nanoseconds
-    return format_supported(half, half)
+    return format_supported(half, half) if half else "0"
 
 
 def show_time_share(row: TimedRow, sheet: Sheet) -> str:
@@ -239,7 +246,7 @@ _OF_KINDS = ("params_share",)  # a table of kinds alone shows it
 # Left out first where the terminal is too narrow.
 _LEAST_NEEDED = (
     *("intensity", "megabytes", "macs", "kind", "reach", "rate", "bound"),
-    *("macs_share", "backward", "forward", "kernels", "spread"),
+    *("forward", "backward", "macs_share", "kernels", "spread"),
 )
 
 
@@ -258,10 +265,19 @@ def choose_columns(*names: str) -> tuple[TimedColumn, ...]:
 
 def list_lines(sheet: Sheet, columns: Sequence[TimedColumn]) -> list[tuple[str, ...]]:
     """A heading, a line a row, those without a layer last, and the total."""
-    headings = tuple(name_column(column, sheet) for column in columns)
-    body = [tuple(column.cell(row, sheet) for column in columns) for row in sheet.lines]
+    headings, places = (
+        tuple(name_column(column, sheet) for column in columns),
+        range(len(sheet.lines)),
+    )
+    body = [tuple(_show_cell(sheet, column, place) for column in columns) for place in places]
     total = tuple(_SUMS[column.name](sheet) if column.name in _SUMS else "" for column in columns)
     return [headings, *body, total]
+
+
+def _show_cell(sheet: Sheet, column: TimedColumn, place: int) -> str:
+    if (column.name, place) not in sheet.known:
+        sheet.known[column.name, place] = column.cell(sheet.lines[place], sheet)
+    return sheet.known[column.name, place]
 
 
 def name_column(column: TimedColumn, sheet: Sheet) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from mobilenet_profiler.measured.contention import list_contention_warnings
 from mobilenet_profiler.measured.profile import Profile
-from mobilenet_profiler.measured.rows import add_up_times
+from mobilenet_profiler.measured.rows import estimate_closing
 from mobilenet_profiler.measured.statistics import CONFIDENCE, find_median, find_outliers
 from mobilenet_profiler.rows import list_warnings
 from mobilenet_profiler.units import format_percent, format_supported
@@ -84,11 +84,11 @@ def _warn_of_spread(profile: Profile) -> Iterator[str]:
 
 
 def _warn_of_closing(profile: Profile) -> Iterator[str]:
-    closing = add_up_times(profile).closing
+    closing = estimate_closing(profile)
     if min(abs(closing.low), abs(closing.high)) > CLOSED and closing.low * closing.high > 0:
         word = "more" if closing.value > 0 else "less"
         off = format_percent(round(1000 * abs(closing.value)), 1000)
         yield (
-            f"layers and all else add up to {off} {word} than the clean latency: shares of "
-            "time are good to about as much"
+            f"layers and what lies between take {off} {word} than a clean pass: the shares "
+            "of time are good to about as much"
         )

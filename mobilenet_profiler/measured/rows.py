@@ -47,7 +47,10 @@ class TimedRow:
     @cached_property
     def phase_times(self) -> dict[str, Estimate]:
         """Median own time in each phase of a pass in which it was timed, nanoseconds."""
-        return {phase: estimate_median(own) for phase, own in self.phases.items() if own}
+        timed = {phase: own for phase, own in self.phases.items() if own}
+        if len(timed) == 1 and self.time:
+            return dict.fromkeys(timed, self.time)
+        return {phase: estimate_median(own) for phase, own in timed.items()}
 
     def estimate_phase(self, phase: str) -> Estimate | None:
         """Median own time in one phase of a pass; None where it was not timed apart."""
@@ -169,7 +172,7 @@ def add_up_times(profile: Profile) -> Totals:
     inside, outside = find_call_costs(profile)
     calls = sum(layer.calls for layer in profile.layers)
     own = add_samples(correct_samples(profile, layer) for layer in profile.layers)
-    whole = [sample.time - calls * (inside + outside) for sample in profile.instrumented]
+    whole = list_wholes(profile)
     own = own or (0.0,) * len(whole)
     return Totals(
         latency=latency,
@@ -181,14 +184,25 @@ def add_up_times(profile: Profile) -> Totals:
         instruments=estimate_median([calls * (inside + outside)] * len(whole)),
         together=estimate_median(whole),
         clean=estimate_median([sample.time for sample in profile.eager or profile.clean]),
-        closing=estimate_median(_close(profile, whole)),
+        closing=estimate_closing(profile),
     )
 
 
-def _close(profile: Profile, whole: Sequence[float]) -> list[float]:
-    """Round by round, since a machine drifts: both passes of a round are neighbours."""
+def list_wholes(profile: Profile) -> list[float]:
+    """Layers and what lies between them in each instrumented pass, nanoseconds."""
+    calls = sum(layer.calls for layer in profile.layers)
+    cost = calls * sum(find_call_costs(profile))
+    return [sample.time - cost for sample in profile.instrumented]
+
+
+def estimate_closing(profile: Profile) -> Estimate:
+    """By how large a part those miss the clean pass of the same round: 0 is perfect.
+
+    Round by round, since a machine drifts: both passes of a round are neighbours.
+    """
     clean = profile.eager or profile.clean
-    return [both / alone.time - 1 for both, alone in zip(whole, clean, strict=False)]
+    pairs = zip(list_wholes(profile), clean, strict=False)
+    return estimate_median([both / alone.time - 1 for both, alone in pairs if alone.time])
 
 
 def _estimate_phases(profile: Profile) -> dict[str, Estimate]:

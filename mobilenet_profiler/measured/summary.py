@@ -60,9 +60,11 @@ def format_like(nanoseconds: float, estimate: Estimate) -> str:
 
 
 def format_rate(rate: Estimate, unit: str) -> str:
-    """How many a second: `45.2 ± 0.6 images/s`."""
-    half = format_supported(rate.half_width, rate.half_width)
-    return f"{format_supported(rate.value, rate.half_width)} ± {half} {unit}"
+    """How many a second: `45.2 ± 0.6 images/s`; four digits where no spread was seen."""
+    half = rate.half_width
+    if not half:
+        return f"{format_supported(rate.value, 0.0, digits=4)} {unit}"
+    return f"{format_supported(rate.value, half)} ± {format_supported(half, half)} {unit}"
 
 
 def show_whole_rate(profile: Profile, latency: Estimate) -> str:
@@ -106,7 +108,7 @@ def _describe_floors(profile: Profile, totals: Totals) -> Iterator[Line]:
         yield Line(
             "without compile",
             format_estimate(estimate_median(eager)),
-            f"compiled: {describe_ratio(ratio)}; layers: without" if ratio else "",
+            f"compiled: {describe_ratio(ratio)}; the layers are of these" if ratio else "",
         )
     if profile.graph:
         graph = estimate_median(profile.graph)
@@ -155,7 +157,7 @@ def _describe_kernels(profile: Profile, totals: Totals) -> Iterator[Line]:
 def _describe_closing(profile: Profile, totals: Totals) -> Line:
     closing = totals.closing.scale(100)
     half = closing.half_width
-    value = format_supported(closing.value, half, most=1)
+    value = format_supported(closing.value, half, most=2)
     sign = "" if value.startswith("-") else "+"
     together = format_like(totals.together.value, totals.clean)
     clean = format_like(totals.clean.value, totals.clean)
@@ -163,7 +165,7 @@ def _describe_closing(profile: Profile, totals: Totals) -> Line:
     held = "eager" if profile.eager else "clean"
     return Line(
         "closing error",
-        f"{sign}{value} ± {format_supported(half, half, most=1)} %",
+        f"{sign}{value} ± {format_supported(half, half, most=2)} %",
         f"{parts}: {together}, the {held} pass: {clean}",
     )
 
@@ -171,7 +173,8 @@ def _describe_closing(profile: Profile, totals: Totals) -> Line:
 def format_cost(nanoseconds: float) -> str:
     """A time that has no interval, two digits: `0.11 ms`, `1.3 µs`."""
     unit = choose_time_unit(nanoseconds)
-    return f"{format_supported(nanoseconds / unit.nanoseconds, 0.0, digits=2)} {unit.sign}"
+    shown = format_supported(nanoseconds / unit.nanoseconds, 0.0, digits=2)
+    return f"{shown if nanoseconds else '0'} {unit.sign}"
 
 
 def _describe_memory(profile: Profile) -> Iterator[Line]:

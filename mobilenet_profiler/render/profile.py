@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mobilenet_profiler.columns import align_lines, fit_lines
+from mobilenet_profiler.columns import align_lines, fit_lines, fold_heading, measure_lines
 from mobilenet_profiler.measured.columns import (
     Sheet,
     TimedColumn,
@@ -40,7 +40,9 @@ _KIND_COLUMNS = (
     *("layer", "params_share", "macs_share", "time_share", "time", "spread", "rate", "reach"),
     "bound",
 )
-_PHASE_LEAST = (6, 2, 1, 5)
+_PHASE_LEAST = (6, 2, 1, 5)  # columns of the phases that go first where they do not fit
+_NARROW = 8  # characters of a name in a line, at the least
+_BESIDE = 24  # characters that are worth a column
 
 
 def render_profile(
@@ -59,7 +61,7 @@ def render_profile(
     parts: list[RenderableType] = [
         render_layers(sheet, width, brackets),
         Text(),
-        _draw_totals(profile),
+        _draw_totals(profile, width),
     ]
     if phases := list_phases(profile):
         kept = fit_lines(align_lines(phases, TEXTS), width, _PHASE_LEAST)
@@ -75,7 +77,7 @@ def render_layers(sheet: Sheet, width: int = 100, brackets: bool = True) -> Grou
     return Group(
         *_draw_heading(sheet.profile),
         Text(),
-        _draw_sheet(sheet, columns, brackets),
+        _draw_sheet(sheet, columns, width, brackets),
         Text(),
         Text(describe_sheet(sheet, columns), style="dim"),
     )
@@ -93,13 +95,22 @@ def _draw_heading(profile: Profile) -> Iterator[Text]:
         yield Text(machine, style="dim")
 
 
-def _draw_sheet(sheet: Sheet, columns: Sequence[TimedColumn], brackets: bool) -> Table:
-    lines = list_lines(sheet, columns)
-    marks = list(mark_blocks([row.row for row in sheet.lines])) if brackets else []
-    if brackets:
-        body = [(mark + line[0], *line[1:]) for mark, line in zip(marks, lines[1:-1], strict=True)]
-        lines = [lines[0], *body, lines[-1]]
-    return draw_aligned(lines, [_style_row(row) for row in sheet.lines])
+def _draw_sheet(sheet: Sheet, columns: Sequence[TimedColumn], width: int, brackets: bool) -> Table:
+    heading, *body, total = list_lines(sheet, columns)
+    others = measure_lines(align_lines([line[1:] for line in (heading, *body, total)], TEXTS))
+    marks = list(mark_blocks([row.row for row in sheet.lines])) if brackets else [""] * len(body)
+    room = width - others - 2 - max(map(len, marks))
+    named = [
+        (_mark_lines(fold_heading(name, max(room, _NARROW)), mark), *cells)
+        for (name, *cells), mark in zip(body, marks, strict=True)
+    ]
+    return draw_aligned([heading, *named, total], [_style_row(row) for row in sheet.lines])
+
+
+def _mark_lines(name: str, mark: str) -> str:
+    """A bracket before each line of a name; it goes on beside a row that is not the last."""
+    following = "│\u00a0" if mark[:1] in ("╭", "│") else " " * len(mark)
+    return mark + f"\n{following}".join(name.split("\n"))
 
 
 def _style_row(row: TimedRow) -> str:
@@ -126,15 +137,18 @@ def draw_aligned(lines: Lines, styles: Sequence[str] = (), footer: bool = True) 
     return table
 
 
-def _draw_totals(profile: Profile) -> Table:
+def _draw_totals(profile: Profile, width: int) -> Table:
     """Names and values, which are never cut, and what they are made of, folded."""
     lines = list_totals(profile)
+    sizes = [max(len(line[column]) for line in lines) for column in (0, 1)]
+    beside = width - sum(sizes) - 4 >= _BESIDE
     grid = Table.grid(padding=(0, 2))
-    for column in (0, 1):
-        grid.add_column(no_wrap=True, min_width=max(len(line[column]) for line in lines))
-    grid.add_column(style="dim")
-    for line in lines:
-        grid.add_row(*map(Text, line))
+    for size in sizes if beside else sizes[:1]:
+        grid.add_column(no_wrap=True, min_width=size)
+    grid.add_column(style="dim" if beside else "")
+    for name, value, about in lines:
+        cells = (value, about) if beside else ("\n".join(filter(None, (value, about))),)
+        grid.add_row(*map(Text, (name, *cells)))
     return grid
 
 
