@@ -15,6 +15,7 @@ from mobilenet_profiler.errors import UsageError
 if TYPE_CHECKING:
     from mobilenet_profiler.measured.statistics import Estimate, Ratio
 
+_BINARY = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 _PREFIXES = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
@@ -29,6 +30,14 @@ def format_rounded(value: int) -> str:
         if abs(value) >= size:
             return f"{value / size:.2f}{prefix}"
     return str(value)
+
+
+def format_bytes(value: int) -> str:
+    """Bytes in binary units, to two decimals: `19.44 MiB` (MiB = 2**20); exact below 1 KiB."""
+    for size, unit in _BINARY:
+        if abs(value) >= size:
+            return f"{value / size:.2f} {unit}"
+    return f"{value} B"
 
 
 def format_share(part: int, whole: int) -> str:
@@ -95,6 +104,19 @@ def format_time(nanoseconds: int) -> str:
     """An exact time in the largest unit that it has one of: `20 ms`, `1.5 s`, `800 µs`."""
     unit = choose_time_unit(nanoseconds)
     return f"{format_exact(Fraction(nanoseconds, unit.nanoseconds))} {unit.sign}"
+
+
+def format_duration(nanoseconds: float) -> str:
+    """A long time in words, two units at most: `3 h 12 min`, `45 s`."""
+    seconds = round(nanoseconds / 1e9)
+    minutes, hours = round(seconds / 60), round(seconds / 3600)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    if hours < 48:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{hours // 24} days {hours % 24} h"
 
 
 def format_exact(value: Fraction) -> str:

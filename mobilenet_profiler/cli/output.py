@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -28,6 +29,21 @@ def write_text(text: str, output: str = "-") -> None:
         _write_stdout(text)
     else:
         _replace_file(Path(output), text)
+
+
+def check_writable(output: str) -> None:
+    """Refuse a file that cannot be written, before anything is worked out for it."""
+    if output == "-":
+        return
+    path = Path(os.path.realpath(output))
+    if path.is_dir():
+        raise UsageError(f"cannot write {str(path)!r}: {os.strerror(errno.EISDIR)}")
+    if path.exists() and not path.is_file():
+        return  # a device or a pipe
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from None
 
 
 def write_renderable(renderable: RenderableType, output: str, width: int) -> None:

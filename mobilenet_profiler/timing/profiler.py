@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from mobilenet_profiler.cost import OpCost, Trace
 from mobilenet_profiler.errors import UsageError, unknown_name
-from mobilenet_profiler.measured.profile import LayerSamples, LayerWork, Profile, Setup
+from mobilenet_profiler.measured.profile import Contention, LayerSamples, LayerWork, Profile, Setup
 from mobilenet_profiler.measured.statistics import estimate_median
 from mobilenet_profiler.measured.training import OPTIMIZERS, fill_training_settings
 from mobilenet_profiler.spec import ModelSpec, make_spec
 from mobilenet_profiler.timing.clocks import make_clock
+from mobilenet_profiler.timing.contention import ContentionMeter
 from mobilenet_profiler.timing.denormals import find_denormals
 from mobilenet_profiler.timing.environment import describe_environment, parse_device
 from mobilenet_profiler.timing.instruments import choose_timed
@@ -279,14 +280,17 @@ def _describe_setup(module: nn.Module, inputs: Inputs, request: Request) -> Setu
 def _measure_all(prepared: Sequence[Prepared], request: Request) -> tuple[Profile, ...]:
     clock = make_clock(request.device)
     subjects = [item.subject for item in prepared]
-    recordings = measure(subjects, clock, request.rule, request.warmup, request.on_progress)
+    with ContentionMeter() as meter:
+        recordings = measure(subjects, clock, request.rule, request.warmup, request.on_progress)
     return tuple(
-        _make_profile(item, recording, request)
+        _make_profile(item, recording, request, meter.contention)
         for item, recording in zip(prepared, recordings, strict=True)
     )
 
 
-def _make_profile(prepared: Prepared, recording: Recording, request: Request) -> Profile:
+def _make_profile(
+    prepared: Prepared, recording: Recording, request: Request, contention: Contention
+) -> Profile:
     clean = tuple(recording.passes[CLEAN])
     reached = estimate_median([sample.wall for sample in clean]).relative
     stop = request.rule.describe(len(clean), reached)
@@ -303,6 +307,7 @@ def _make_profile(prepared: Prepared, recording: Recording, request: Request) ->
         timeline=recording.timeline,
         warmup=recording.warmup,
         settled=recording.settled,
+        contention=contention,
         eager=tuple(recording.passes.get(EAGER, ())),
         notes=prepared.notes,
     )
