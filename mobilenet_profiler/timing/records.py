@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import torch
 
-from mobilenet_profiler.measured.kernels import Key, KernelTimes
+from mobilenet_profiler.measured.kernels import KernelTimes, Key
 from mobilenet_profiler.measured.profile import LayerSamples
 from mobilenet_profiler.measured.statistics import find_median
 from mobilenet_profiler.timing.cuda_graph import Replays, replay_graph

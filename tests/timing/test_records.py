@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ from mobilenet_profiler.trace.modules import Structure
 
 class Ran:
     def __init__(self) -> None:
-        self.structure, self.timed, self.passes = Structure(nn.ReLU()), ("",), 0
+        self.structure, self.passes = Structure(nn.ReLU()), 0
+        self.timed: Sequence[str] = ("",)
 
     def run_once(self) -> None:
         self.passes += 1
