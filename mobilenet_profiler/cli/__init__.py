@@ -16,6 +16,7 @@ from mobilenet_profiler.cli.explain import explain
 from mobilenet_profiler.cli.models import models
 from mobilenet_profiler.cli.operations import operations
 from mobilenet_profiler.cli.output import write_note, write_text
+from mobilenet_profiler.cli.profile import profile
 from mobilenet_profiler.cli.published import published
 from mobilenet_profiler.cli.table import table
 from mobilenet_profiler.cli.verify import verify
@@ -32,6 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(table)
+app.command()(profile)
 app.command()(explain)
 app.command()(models)
 app.command()(operations)

@@ -12,12 +12,12 @@ from mobilenet_profiler.cli import options as opt
 from mobilenet_profiler.cli.output import (
     check_figure_path,
     measure_width,
-    show_progress,
     write_figure,
     write_note,
     write_renderable,
     write_text,
 )
+from mobilenet_profiler.cli.progress import show_progress
 from mobilenet_profiler.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
@@ -112,8 +112,8 @@ def renew_ceiling(device: str, threads: Sequence[int] = ()) -> Ceiling:
     from mobilenet_profiler.timing.ceiling import measure_ceiling
 
     device, conditions = find_conditions(device)
-    with show_progress("ceiling") as progress:
-        fresh = measure_ceiling(device, conditions, threads, progress)
+    with show_progress("ceiling") as tell:
+        fresh = measure_ceiling(device, conditions, threads, tell)
     known = find_ceiling(device, conditions, write_note)
     joined = join_ceilings(known, fresh) if known else fresh
     keep_ceiling(joined)

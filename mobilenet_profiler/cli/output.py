@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +50,21 @@ def write_figure(figure: Figure, output: str) -> None:
     _replace_file(path, encode_figure(figure, path.suffix.lower().lstrip(".")))
 
 
+def check_writable(output: str) -> None:
+    """Refuse a file that cannot be written, before anything is worked out for it."""
+    if output == "-":
+        return
+    path = Path(os.path.realpath(output))
+    if path.is_dir():
+        raise UsageError(f"cannot write {str(path)!r}: {os.strerror(errno.EISDIR)}")
+    if path.exists() and not path.is_file():
+        return  # a device or a pipe
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from None
+
+
 def write_renderable(renderable: RenderableType, output: str, width: int) -> None:
     """A rich renderable: coloured on a terminal, plain anywhere else."""
     if output == "-" and sys.stdout is not None and sys.stdout.isatty():
@@ -81,25 +95,6 @@ def _write_stdout(text: str) -> None:
 def write_note(text: str) -> None:
     """A line to stderr: whatever is not data."""
     sys.stderr.write(text.rstrip("\n") + "\n")
-
-
-@contextmanager
-def show_progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
-    """A bar on stderr, where that is a terminal: gets what is done, of how much, and what comes."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda done, total, coming: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-
-        def advance(done: int, total: int, coming: str) -> None:
-            bar.update(task, completed=done, total=total, description=f"{what}: {coming}")
-
-        yield advance
 
 
 def _replace_file(path: Path, data: bytes) -> None:

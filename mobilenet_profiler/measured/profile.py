@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.measured.statistics import Estimate, estimate_median
+
+if TYPE_CHECKING:
+    import pandas
 
 FORWARD = ("forward",)
 TRAINING = ("forward", "loss", "backward", "optimizer")
@@ -126,6 +129,9 @@ class Contention:
     in it. voluntary, involuntary: context switches of this process. steal: share of
     processor time that the hypervisor gave to others, or None where it is not known.
     load: the machine's load average when the measurement began, or None. cores: usable.
+    waited: nanoseconds that threads of this process, all together, were ready to run and
+    had no processor, or None where the system does not count them. others: how many of the
+    cores other work kept busy meanwhile, on average, or None.
     """
 
     wall: int = 0
@@ -135,6 +141,8 @@ class Contention:
     steal: float | None = None
     load: float | None = None
     cores: int = 1
+    waited: int | None = None
+    others: float | None = None
 
 
 @dataclass(frozen=True)
@@ -186,3 +194,19 @@ class Profile:
     def latency(self) -> Estimate:
         """Median time of a clean pass, as a caller waits for it, nanoseconds."""
         return estimate_median([sample.wall for sample in self.clean])
+
+    def frame(self) -> pandas.DataFrame:
+        """The timed layers as a pandas DataFrame, a row a layer and phase, times in ns."""
+        from mobilenet_profiler.frames import frame_profile
+
+        return frame_profile(self)
+
+    def __str__(self) -> str:
+        from mobilenet_profiler.render.profile import render_text
+
+        return render_text(self)
+
+    def _repr_html_(self) -> str:
+        from mobilenet_profiler.render.profile import render_html
+
+        return render_html(self)

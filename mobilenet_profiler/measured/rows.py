@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from mobilenet_profiler.cost import Cost
 from mobilenet_profiler.errors import unknown_name
 from mobilenet_profiler.measured.correction import correct_samples, find_call_costs
-from mobilenet_profiler.measured.profile import LayerWork, Profile
+from mobilenet_profiler.measured.profile import FORWARD, LayerWork, Profile
 from mobilenet_profiler.measured.statistics import Estimate, estimate_median, find_quantile
 from mobilenet_profiler.rows import Row, gather_rest, make_rows
 
 TIME_SORT_KEYS = ("time", "macs", "params", "name")
 TAIL = 0.9
+BETWEEN = "between layers"
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,17 @@ class TimedRow:
         """The median as a number; 0 where it was not timed apart."""
         return self.time.value if self.time else 0.0
 
+    @cached_property
+    def phase_times(self) -> dict[str, Estimate]:
+        """Median own time in each phase of a pass in which it was timed, nanoseconds."""
+        timed = {phase: own for phase, own in self.phases.items() if own}
+        if len(timed) == 1 and self.time:
+            return dict.fromkeys(timed, self.time)
+        return {phase: estimate_median(own) for phase, own in timed.items()}
+
     def estimate_phase(self, phase: str) -> Estimate | None:
         """Median own time in one phase of a pass; None where it was not timed apart."""
-        samples = self.phases.get(phase)
-        return estimate_median(samples) if samples else None
+        return self.phase_times.get(phase)
 
     @property
     def macs_per_second(self) -> float | None:
@@ -138,8 +147,10 @@ class Totals:
     latency: of a clean pass, as a caller waits for it. tail: what nine of ten such passes
     stay below. phases: of a clean pass. images: a second, or None without a batch.
     layers, between: of a pass: own times of all layers, and what lies between them.
-    instruments: what they cost a pass, taken off both. closing: by how large a part
-    layers and between together miss the clean pass of the same round; 0 is perfect.
+    instruments: what they cost a pass, taken off both. together: layers and between.
+    clean: what that is held against: passes with nothing attached, eager ones where the
+    others are compiled. closing: by how large a part `together` misses `clean`, round by
+    round; 0 is perfect.
     """
 
     latency: Estimate
@@ -149,6 +160,8 @@ class Totals:
     layers: Estimate
     between: Estimate
     instruments: Estimate
+    together: Estimate
+    clean: Estimate
     closing: Estimate
 
 
@@ -159,7 +172,7 @@ def add_up_times(profile: Profile) -> Totals:
     inside, outside = find_call_costs(profile)
     calls = sum(layer.calls for layer in profile.layers)
     own = add_samples(correct_samples(profile, layer) for layer in profile.layers)
-    whole = [sample.time - calls * (inside + outside) for sample in profile.instrumented]
+    whole = list_wholes(profile)
     own = own or (0.0,) * len(whole)
     return Totals(
         latency=latency,
@@ -169,14 +182,27 @@ def add_up_times(profile: Profile) -> Totals:
         layers=estimate_median(own),
         between=estimate_median([all_ - part for all_, part in zip(whole, own, strict=True)]),
         instruments=estimate_median([calls * (inside + outside)] * len(whole)),
-        closing=estimate_median(_close(profile, whole)),
+        together=estimate_median(whole),
+        clean=estimate_median([sample.time for sample in profile.eager or profile.clean]),
+        closing=estimate_closing(profile),
     )
 
 
-def _close(profile: Profile, whole: Sequence[float]) -> list[float]:
-    """Round by round, since a machine drifts: both passes of a round are neighbours."""
+def list_wholes(profile: Profile) -> list[float]:
+    """Layers and what lies between them in each instrumented pass, nanoseconds."""
+    calls = sum(layer.calls for layer in profile.layers)
+    cost = calls * sum(find_call_costs(profile))
+    return [sample.time - cost for sample in profile.instrumented]
+
+
+def estimate_closing(profile: Profile) -> Estimate:
+    """By how large a part those miss the clean pass of the same round: 0 is perfect.
+
+    Round by round, since a machine drifts: both passes of a round are neighbours.
+    """
     clean = profile.eager or profile.clean
-    return [both / alone.time - 1 for both, alone in zip(whole, clean, strict=False)]
+    pairs = zip(list_wholes(profile), clean, strict=False)
+    return estimate_median([both / alone.time - 1 for both, alone in pairs if alone.time])
 
 
 def _estimate_phases(profile: Profile) -> dict[str, Estimate]:
@@ -198,3 +224,36 @@ def _count_images(profile: Profile, latency: Estimate) -> Estimate | None:
         latency.count,
         latency.confidence,
     )
+
+
+def list_rest(profile: Profile) -> tuple[TimedRow, ...]:
+    """The time of a pass that no layer has: between its layers, and phases without any.
+
+    With the layers' own times it adds up to the instrumented pass, the instruments taken
+    off, pass by pass.
+    """
+    rest: dict[str, dict[str, tuple[float, ...]]] = {}
+    for phase in profile.phases:
+        apart = any(layer.phase == phase for layer in profile.layers)
+        name = BETWEEN if apart or phase == FORWARD[0] else phase
+        rest.setdefault(name, {})[phase] = _time_rest(profile, phase)
+    return tuple(
+        TimedRow(
+            Row(name, name, "-", Cost(), layers=0),
+            add_samples(phases.values()),
+            phases,
+            (),
+            add_work(()),
+        )
+        for name, phases in rest.items()
+    )
+
+
+def _time_rest(profile: Profile, phase: str) -> tuple[float, ...]:
+    """A phase of each instrumented pass without its layers and without the instruments."""
+    layers = [layer for layer in profile.layers if layer.phase == phase]
+    own = add_samples(correct_samples(profile, layer) for layer in layers)
+    cost = sum(layer.calls for layer in layers) * sum(find_call_costs(profile))
+    place = profile.phases.index(phase)
+    whole = [sample.phases[place] - cost for sample in profile.instrumented]
+    return tuple(a - b for a, b in zip(whole, own or (0.0,) * len(whole), strict=True))

@@ -6,7 +6,6 @@ sample counts; all are kept. Every setting of torch that is changed is set back.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +18,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (its name everywhere)
 from torch import Tensor
 
+from mobilenet_profiler.measured.contention import OTHERS, STEAL, WAITED
+from mobilenet_profiler.measured.profile import Contention
 from mobilenet_profiler.measured.roofline import (
     CONVOLUTION,
     DEPTHWISE,
@@ -33,6 +34,7 @@ from mobilenet_profiler.measured.roofline import (
 )
 from mobilenet_profiler.timing.capacity import find_free_memory, find_last_cache
 from mobilenet_profiler.timing.clocks import Clock, make_clock
+from mobilenet_profiler.timing.contention import ContentionMeter
 
 DTYPES = {
     "cpu": ("float32", "bfloat16", "float16"),
@@ -53,7 +55,7 @@ _AGREES = 1.05  # a best sample is believed where another comes so near
 
 Call = Callable[[], object]
 Measure = Callable[["Bench"], Iterable[Point | str]]
-Progress = Callable[[int, int, str], None]
+OnProgress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def measure_ceiling(
     device: str,
     environment: Mapping[str, Any],
     threads: Sequence[int] = (),
-    progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
     clock: Clock | None = None,
     patience: Patience = Patience(),
 ) -> Ceiling:
@@ -107,18 +109,19 @@ def measure_ceiling(
 
     device: 'cpu', 'cuda:0', 'mps'. environment: what it is kept for, of `choose_conditions`.
     threads: of the CPU, besides 1 and as many as torch takes by itself; another device has
-    none. progress: called before each step with the steps done, their number and what comes.
+    none. on_progress: called before each step with the part that is done, 0 to 1, and what comes.
     """
     bench = Bench(device, clock or make_clock(device), patience)
-    notes = [*_note_load()]
+    counts, notes = list_threads(device, threads), list[str]()
     points: list[Point] = []
-    with torch.inference_mode(), keep_threads():
-        steps = list_steps(bench, list_threads(device, threads), notes.append)
+    with torch.inference_mode(), keep_threads(), ContentionMeter() as meter:
+        steps = list_steps(bench, counts, notes.append)
         for done, step in enumerate(steps):
-            if progress:
-                progress(done, len(steps), step.what)
+            if on_progress:
+                on_progress(done / len(steps), step.what)
             for found in take_step(step):
                 notes.append(found) if isinstance(found, str) else points.append(found)
+    notes[:0] = note_contention(meter.contention, max(counts))
     if device.startswith("cuda"):
         torch.cuda.empty_cache()
     return Ceiling(
@@ -357,15 +360,23 @@ def list_working_sets(cache: int | None, free: int | None) -> tuple[int, ...]:
     return tuple(sets)
 
 
-def _note_load() -> Iterator[str]:
-    """A warning where something else keeps the machine busy."""
-    cores = os.cpu_count() or 1
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    if load > cores / 2:
-        yield (
-            f"the load average was {load:.1f} on {cores} cores when it was measured: measure "
-            "again on a quiet machine, where the ceiling may be higher"
-        )
+def note_contention(contention: Contention, threads: int) -> Iterator[str]:
+    """A warning where others kept the machine busy, so that it may reach more than this.
+
+    threads: the most that were used; more than there are cores wait for each other.
+    """
+    waited = 0 if threads > contention.cores else contention.waited or 0
+    waited_share = waited / max(contention.cpu + waited, 1)
+    others = contention.others or 0.0
+    if waited_share >= WAITED:
+        seen = f"the process waited {waited_share:.0%} of its time for a processor"
+    elif others >= OTHERS * contention.cores:
+        seen = f"other work kept {others:.1f} of {contention.cores} cores busy"
+    elif (contention.steal or 0.0) >= STEAL:
+        seen = f"the hypervisor took {contention.steal:.0%} of the processor"
+    else:
+        return
+    yield f"{seen}: measure again on a quiet machine, which may reach more than this"
 
 
 def _name_threads(count: int) -> str:

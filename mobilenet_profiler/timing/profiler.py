@@ -14,11 +14,14 @@ from torch import Tensor, nn
 
 from mobilenet_profiler.cost import OpCost, Trace
 from mobilenet_profiler.errors import UsageError, unknown_name
-from mobilenet_profiler.measured.profile import LayerSamples, LayerWork, Profile, Setup
+from mobilenet_profiler.measured.profile import Contention, LayerSamples, LayerWork, Profile, Setup
 from mobilenet_profiler.measured.statistics import estimate_median
 from mobilenet_profiler.measured.training import OPTIMIZERS, fill_training_settings
 from mobilenet_profiler.spec import ModelSpec, make_spec
 from mobilenet_profiler.timing.clocks import make_clock
+from mobilenet_profiler.timing.contention import ContentionMeter
+from mobilenet_profiler.timing.denormals import find_denormals
+from mobilenet_profiler.timing.environment import describe_environment, parse_device
 from mobilenet_profiler.timing.instruments import choose_timed
 from mobilenet_profiler.timing.loan import convert_module, lend_module
 from mobilenet_profiler.timing.measuring import (
@@ -65,6 +68,7 @@ class Request:
             raise unknown_name("mode", self.mode, RUN_MODES)
         if self.optimizer not in OPTIMIZERS:
             raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
+        object.__setattr__(self, "device", parse_device(self.device))
         _check_whole("threads", self.threads, 1)
         _check_whole("warmup", self.warmup, 0)
         _check_whole("seed", self.seed, 0)
@@ -222,7 +226,16 @@ def _prepare(module: nn.Module, spec: ModelSpec, inputs: Inputs, request: Reques
     timed = choose_timed(Structure(module), trace.ops)
     compiled = _compile(module) if request.compile else None
     subject = Inference(named.label, module, values, timed, compiled)
-    return Prepared(trace, subject, _describe_setup(module, values, request))
+    setup = _describe_setup(module, values, request)
+    return Prepared(trace, subject, setup, tuple(_list_notes(trace, subject, request)))
+
+
+def _list_notes(trace: Trace, subject: Inference, request: Request) -> Iterator[str]:
+    """What is known before anything is timed; each network runs once for it."""
+    yield from trace.notes
+    if request.device == "cpu" and not request.trains:
+        found = find_denormals(subject.module, subject.run_once)
+        yield from [found] if found else []
 
 
 def _compile(module: nn.Module) -> Callable[..., Any]:
@@ -267,21 +280,24 @@ def _describe_setup(module: nn.Module, inputs: Inputs, request: Request) -> Setu
 def _measure_all(prepared: Sequence[Prepared], request: Request) -> tuple[Profile, ...]:
     clock = make_clock(request.device)
     subjects = [item.subject for item in prepared]
-    recordings = measure(subjects, clock, request.rule, request.warmup, request.on_progress)
+    with ContentionMeter() as meter:
+        recordings = measure(subjects, clock, request.rule, request.warmup, request.on_progress)
     return tuple(
-        _make_profile(item, recording, request)
+        _make_profile(item, recording, request, meter.contention)
         for item, recording in zip(prepared, recordings, strict=True)
     )
 
 
-def _make_profile(prepared: Prepared, recording: Recording, request: Request) -> Profile:
+def _make_profile(
+    prepared: Prepared, recording: Recording, request: Request, contention: Contention
+) -> Profile:
     clean = tuple(recording.passes[CLEAN])
     reached = estimate_median([sample.wall for sample in clean]).relative
     stop = request.rule.describe(len(clean), reached)
     return Profile(
         trace=prepared.trace,
         setup=replace(prepared.setup, stop=stop),
-        environment={},
+        environment=describe_environment(request.device),
         phases=prepared.subject.phases,
         clean=clean,
         instrumented=tuple(recording.passes[INSTRUMENTED]),
@@ -291,6 +307,7 @@ def _make_profile(prepared: Prepared, recording: Recording, request: Request) ->
         timeline=recording.timeline,
         warmup=recording.warmup,
         settled=recording.settled,
+        contention=contention,
         eager=tuple(recording.passes.get(EAGER, ())),
         notes=prepared.notes,
     )

@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 
+from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.timing.clocks import Clock
 from mobilenet_profiler.timing.instruments import Instruments, Watch, measure_empty
 from mobilenet_profiler.timing.measuring import CLEAN, EAGER, INSTRUMENTED
+from mobilenet_profiler.trace.blame import describe_failure
 from mobilenet_profiler.trace.inputs import Inputs
 from mobilenet_profiler.trace.modules import Structure
+
+# How allocators say it that raise no OutOfMemoryError: the CPU's, MPS', and libraries of CUDA.
+_WITHOUT_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "MPS backend out of memory",
+    "CUDA error: out of memory",
+    "STATUS_ALLOC_FAILED",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the machine had no memory left."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(w in str(error) for w in _WITHOUT_MEMORY)
+
+
+@contextmanager
+def explain_failure(name: str, inputs: Inputs) -> Iterator[None]:
+    """Turn a failure of the network's own into one line; what memory lacks is told apart."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        if isinstance(error, UsageError) or is_out_of_memory(error):
+            raise
+        reason = describe_failure(error)
+        raise UsageError(f"{name} does not run on input {inputs}: {reason}") from error
 
 
 class Inference:
@@ -34,23 +65,22 @@ class Inference:
     ) -> None:
         self.name, self.module, self.inputs, self.timed = name, module, inputs, timed
         self.structure = Structure(module)
-        self.kinds: tuple[str, ...] = (
-            (CLEAN, EAGER, INSTRUMENTED)
-            if compiled
-            else (
-                CLEAN,
-                INSTRUMENTED,
-            )
-        )
+        eager = () if compiled is None else (EAGER,)
+        self.kinds: tuple[str, ...] = (CLEAN, *eager, INSTRUMENTED)
         self._compiled = compiled
 
     def run(self, kind: str, watch: Watch) -> None:
         """One forward pass."""
-        call = self._compiled if self._compiled and kind == CLEAN else self.module
-        with torch.inference_mode():
+        call = self.module if self._compiled is None or kind != CLEAN else self._compiled
+        with torch.inference_mode(), explain_failure(self.name, self.inputs):
             output = call(*self.inputs.args, **self.inputs.kwargs)
             watch.end("forward")
         del output
+
+    def run_once(self) -> None:
+        """One eager forward pass that nothing watches."""
+        with torch.inference_mode(), explain_failure(self.name, self.inputs):
+            self.module(*self.inputs.args, **self.inputs.kwargs)
 
     def make_instruments(self, clock: Clock) -> Instruments:
         """Marks around the timed layers."""

@@ -38,9 +38,10 @@ def measure(
     device: str,
     environment: Mapping[str, Any],
     threads: Sequence[int],
-    progress: Callable[[int, int, str], None],
+    on_progress: Callable[[float, str], None] | None,
 ) -> Ceiling:
-    progress(0, 1, "everything")
+    if on_progress:
+        on_progress(0.5, "everything")
     asked.append((device, tuple(threads)))
     return replace(make_ceiling(tuple(sorted({1, 2, *threads}))), environment=environment)
 
