@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mobilenet_profiler.cli import options as opt
+from mobilenet_profiler.cli.model import spare_garbage
 from mobilenet_profiler.cli.output import (
     check_figure_path,
+    check_writable,
     measure_width,
     write_figure,
     write_note,
@@ -56,8 +58,7 @@ def ceiling(
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
     check_threads(threads, device, kept)
-    if plot is not None:
-        check_figure_path(plot)
+    check_files(output, plot)
     found = find_kept(device) if kept else renew_ceiling(device, [threads] if threads else [])
     _show(found, format, output)
     if plot is not None:
@@ -76,6 +77,14 @@ def check_threads(threads: int | None, device: str, kept: bool) -> None:
         raise UsageError(f"--threads must be at least 1, given {threads}")
     if device.strip().lower() != "cpu":
         raise UsageError(f"--threads is of device 'cpu', given with device {device!r}")
+
+
+def check_files(output: str, plot: str | None) -> None:
+    """Refuse names that cannot be written, before anything is measured."""
+    check_writable(output)
+    if plot is not None:
+        check_figure_path(plot)
+        check_writable(plot)
 
 
 def find_kept(device: str) -> Ceiling:
@@ -109,9 +118,10 @@ def renew_ceiling(device: str, threads: Sequence[int] = ()) -> Ceiling:
     """Measure a ceiling, join it with what is kept, and keep the two together."""
     from mobilenet_profiler.measured.kept import find_ceiling
     from mobilenet_profiler.measured.roofline import join_ceilings
-    from mobilenet_profiler.timing.ceiling import measure_ceiling
 
     device, conditions = find_conditions(device)
+    from mobilenet_profiler.timing.ceiling import measure_ceiling
+
     with show_progress("ceiling") as tell:
         fresh = measure_ceiling(device, conditions, threads, tell)
     known = find_ceiling(device, conditions, write_note)
@@ -123,8 +133,9 @@ def renew_ceiling(device: str, threads: Sequence[int] = ()) -> Ceiling:
 def find_conditions(device: str) -> tuple[str, dict[str, Any]]:
     """The device, checked, and what its ceiling depends on."""
     from mobilenet_profiler.measured.kept import choose_conditions
-    from mobilenet_profiler.timing.environment import describe_environment, parse_device
 
+    with spare_garbage():
+        from mobilenet_profiler.timing.environment import describe_environment, parse_device
     device = parse_device(device)
     return device, choose_conditions(describe_environment(device))
 
