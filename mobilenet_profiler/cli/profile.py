@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -159,8 +159,8 @@ def profile(
     }
     check_machine(how)
     specs = make_specs(model, settings, parse_batches(batch), mode)
-    files = Files(save, trace_out, plot, output, tuple(spec.batch for spec in specs))
-    files.check()
+    files = Files(save, trace_out, plot, tuple(spec.batch for spec in specs))
+    files.check(output)
     profiles = measure(specs, how)
     ceilings = [None if no_ceiling else find_ceiling(item) for item in profiles]
     files.write(profiles, ceilings)
@@ -293,53 +293,56 @@ def hint(profiles: Sequence[Profile], ceilings: Sequence[Ceiling | None]) -> tup
 
 @dataclass(frozen=True)
 class Files:
-    """Where a profile goes besides the table, one file a batch where there are several."""
+    """Where profiles go besides the table: all samples in one file, the others one a batch."""
 
     save: str | None
     trace_out: str | None
     plot: str | None
-    output: str
     batches: tuple[int | None, ...]
 
-    def check(self) -> None:
+    def check(self, output: str) -> None:
         """Refuse names that cannot be written, before anything is measured."""
         if self.plot is not None:
             from mobilenet_profiler.cli.output import check_figure_path
 
             check_figure_path(self.plot)
-        given = {"--save": self.save, "--trace-out": self.trace_out, "--plot": self.plot}
         taken: dict[str, str] = {}
-        for option, path in {**given, "--output": self.output}.items():
-            if path is None or (path == "-" and option == "--output"):
-                continue
-            if path == "-":
-                raise UsageError(f"{option} takes a file, given '-'; stdout has --format")
-            for name in self.list_names(path) if option != "--output" else [path]:
-                if taken.setdefault(os.path.realpath(name), option) != option:
-                    other = taken[os.path.realpath(name)]
-                    raise UsageError(f"{option} and {other} name one file, {name!r}")
-                check_writable(name)
+        for option, name in self._list_names(output):
+            if name == "-" and option != "--output":
+                raise UsageError(f"{option} takes a file, given '-'; stdout is for --format")
+            other = taken.setdefault(os.path.realpath(name), option)
+            if other != option:
+                raise UsageError(f"{other} and {option} name one file, {name!r}")
+            check_writable(name)
 
-    def list_names(self, path: str) -> list[str]:
-        """`run.json`, or `run.batch8.json` for each batch of several."""
-        if len(self.batches) == 1:
-            return [path]
+    def _list_names(self, output: str) -> Iterator[tuple[str, str]]:
+        yield "--output", output
+        if self.save is not None:
+            yield "--save", self.save
+        for option, path in (("--trace-out", self.trace_out), ("--plot", self.plot)):
+            for batch in self.batches if path is not None else ():
+                yield option, self.name(path, batch)
+
+    def name(self, path: str, batch: int | None) -> str:
+        """`pass.json`, or `pass.batch8.json` where there are several batches."""
+        if len(self.batches) == 1 or path == "-":
+            return path
         file = Path(path)
-        return [str(file.with_name(f"{file.stem}.batch{n}{file.suffix}")) for n in self.batches]
+        return str(file.with_name(f"{file.stem}.batch{batch}{file.suffix}"))
 
     def write(self, profiles: Sequence[Profile], ceilings: Sequence[Ceiling | None]) -> None:
         """Every file that was asked for, each whole or not at all."""
-        for index, (profile, ceiling) in enumerate(zip(profiles, ceilings, strict=True)):
-            if self.save is not None:
-                write_text(encode(profile), self.list_names(self.save)[index])
+        if self.save is not None:
+            write_text(encode(profiles), self.save)
+        for batch, profile, ceiling in zip(self.batches, profiles, ceilings, strict=True):
             if self.trace_out is not None:
                 from mobilenet_profiler.render.perfetto import render_trace_events
 
-                write_text(render_trace_events(profile), self.list_names(self.trace_out)[index])
+                write_text(render_trace_events(profile), self.name(self.trace_out, batch))
             if self.plot is not None:
                 from mobilenet_profiler.cli.output import write_figure
 
-                write_figure(draw(profile, ceiling), self.list_names(self.plot)[index])
+                write_figure(draw(profile, ceiling), self.name(self.plot, batch))
 
 
 def make_sheets(
@@ -406,14 +409,18 @@ def _encode(sheets: Sequence[Sheet], format: str) -> str:
         from mobilenet_profiler.render.profile import render_csv
 
         return render_csv(sheets)
-    raise NotImplementedError
+    return encode([sheet.profile for sheet in sheets])
 
 
-def encode(profile: Profile) -> str:
-    """Every sample of a profile, to be read back."""
-    raise NotImplementedError
+def encode(profiles: Sequence[Profile]) -> str:
+    """Every sample, to be read back."""
+    from mobilenet_profiler.render.profile_json import render_profiles
+
+    return render_profiles(profiles)
 
 
 def draw(profile: Profile, ceiling: Ceiling | None) -> Figure:
     """A roofline of the layers."""
-    raise NotImplementedError
+    from mobilenet_profiler.render.plot.roofline import draw_roofline
+
+    return draw_roofline(profile, ceiling)
