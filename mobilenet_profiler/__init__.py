@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from mobilenet_profiler.conventions.counting import Count
     from mobilenet_profiler.cost import Cost, LayerCost, OpCost, Trace, Uncounted
     from mobilenet_profiler.errors import UsageError
+    from mobilenet_profiler.measured.profile import Profile
     from mobilenet_profiler.published.catalogue import list_figures
     from mobilenet_profiler.published.figure import Figure
     from mobilenet_profiler.saved import read_trace
     from mobilenet_profiler.spec import ModelSpec, make_spec
+    from mobilenet_profiler.timing.profiler import profile
     from mobilenet_profiler.trace.registered import register_cost, unregister_cost
     from mobilenet_profiler.trace.tracer import trace
     from mobilenet_profiler.verification.choice import verify
@@ -41,6 +43,7 @@ __all__ = [
     "ModelComparison",
     "ModelSpec",
     "OpCost",
+    "Profile",
     "Trace",
     "Uncounted",
     "UsageError",
@@ -51,6 +54,7 @@ __all__ = [
     "list_conventions",
     "list_figures",
     "make_spec",
+    "profile",
     "read_trace",
     "register_cost",
     "trace",
@@ -70,6 +74,8 @@ _HOMES = {
     "Figure": "published.figure",
     "list_figures": "published.catalogue",
     "verify": "verification.choice",
+    "Profile": "measured.profile",
+    "profile": "timing.profiler",
     **dict.fromkeys(("Verdict", "Verification"), "verification.verdicts"),
     **dict.fromkeys(("register_cost", "unregister_cost"), "trace.registered"),
 }

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.measured.statistics import Estimate, estimate_median
+
+if TYPE_CHECKING:
+    import pandas
 
 FORWARD = ("forward",)
 TRAINING = ("forward", "loss", "backward", "optimizer")
@@ -189,6 +192,12 @@ class Profile:
     def latency(self) -> Estimate:
         """Median time of a clean pass, as a caller waits for it, nanoseconds."""
         return estimate_median([sample.wall for sample in self.clean])
+
+    def frame(self) -> pandas.DataFrame:
+        """The timed layers as a pandas DataFrame, a row a layer and phase, times in ns."""
+        from mobilenet_profiler.frames import frame_profile
+
+        return frame_profile(self)
 
     def __str__(self) -> str:
         from mobilenet_profiler.render.profile import render_text

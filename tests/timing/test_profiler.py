@@ -14,12 +14,12 @@ import mobilenet_profiler as mp
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.measured.profile import Profile
 from mobilenet_profiler.measured.rows import add_up_times, make_timed_rows
-from mobilenet_profiler.timing.profiler import profile, profile_specs
+from mobilenet_profiler.timing.profiler import profile_specs
 
 
 @pytest.fixture(scope="module")
 def mobilenet() -> Profile:
-    return profile("mobilenet_v1", alpha=0.25, resolution=64, iterations=12)
+    return mp.profile("mobilenet_v1", alpha=0.25, resolution=64, iterations=12)
 
 
 def test_the_exact_part_is_the_trace(mobilenet: Profile) -> None:
@@ -54,6 +54,14 @@ def test_rows_add_up_to_all_layers_pass_by_pass(mobilenet: Profile) -> None:
         assert sorted(added)[len(added) // 2 - 1] <= whole.value <= sorted(added)[len(added) // 2]
 
 
+def test_a_frame_has_a_row_a_timed_layer_and_columns_that_add_up(mobilenet: Profile) -> None:
+    frame = mobilenet.frame()
+    assert len(frame) == len(mobilenet.layers)
+    assert int(frame["macs"].sum()) == mobilenet.trace.total.macs
+    assert float(frame["time_share"].sum()) == pytest.approx(1)
+    assert (frame["low_ns"] <= frame["time_ns"]).all()
+
+
 def test_the_work_of_a_layer_is_that_of_its_operations(mobilenet: Profile) -> None:
     work = mobilenet.work["Conv2d_1.pointwise.conv"]
     inside, outside, kernel = 32 * 32 * 8, 32 * 32 * 16, 8 * 16
@@ -78,8 +86,8 @@ def test_setup_and_stop_say_how_it_ran(mobilenet: Profile) -> None:
 
 
 def test_bytes_are_those_of_the_dtype() -> None:
-    half = profile("mobilenet_v1", alpha=0.25, resolution=32, dtype="bfloat16", iterations=2)
-    whole = profile("mobilenet_v1", alpha=0.25, resolution=32, iterations=2)
+    half = mp.profile("mobilenet_v1", alpha=0.25, resolution=32, dtype="bfloat16", iterations=2)
+    whole = mp.profile("mobilenet_v1", alpha=0.25, resolution=32, iterations=2)
     assert half.setup.dtype == "bfloat16"
     for path, work in whole.work.items():
         assert work.bytes_moved == 2 * half.work[path].bytes_moved
@@ -119,7 +127,7 @@ def test_a_module_is_given_back_as_it_was() -> None:
     state = copy.deepcopy(model.state_dict())
     attributes = {path: dict(module.__dict__) for path, module in model.named_modules()}
     random, threads = torch.get_rng_state(), torch.get_num_threads()
-    made = profile(model, (2, 4), iterations=4, threads=1)
+    made = mp.profile(model, (2, 4), iterations=4, threads=1)
     assert made.setup.threads == 1
     assert model.training
     assert model.drop.training
@@ -135,7 +143,7 @@ def test_a_module_is_given_back_as_it_was() -> None:
 def test_a_module_that_is_converted_is_a_copy() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3))
     weight = model[0].weight
-    made = profile(model, (1, 3, 8, 8), dtype="bfloat16", channels_last=True, iterations=2)
+    made = mp.profile(model, (1, 3, 8, 8), dtype="bfloat16", channels_last=True, iterations=2)
     assert (made.setup.dtype, made.setup.channels_last) == ("bfloat16", True)
     assert model[0].weight is weight
     assert weight.dtype is torch.float32
@@ -169,7 +177,7 @@ class Residual(nn.Module):
 def test_a_network_that_does_not_run_is_one_line_and_given_back() -> None:
     model = Fails()
     with pytest.raises(UsageError) as caught:
-        profile(model, (1, 4), iterations=2)
+        mp.profile(model, (1, 4), iterations=2)
     assert str(caught.value).startswith("Fails input=1x4 does not run on input 1x4")
     assert "RuntimeError: no values, please" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -177,13 +185,13 @@ def test_a_network_that_does_not_run_is_one_line_and_given_back() -> None:
 
 
 def test_keywords_and_work_between_calls_are_timed() -> None:
-    made = profile(Residual(), (2, 4), keywords={"twice": True}, iterations=2)
+    made = mp.profile(Residual(), (2, 4), keywords={"twice": True}, iterations=2)
     by_path = {layer.path: layer for layer in made.layers}
     assert (by_path["body"].calls, by_path[""].calls, by_path[""].inner) == (2, 1, 2)
 
 
 def test_layers_that_no_call_reaches_have_no_time_of_their_own() -> None:
-    made = profile(nn.MultiheadAttention(8, 2, batch_first=True), ((2, 5, 8),) * 3, iterations=2)
+    made = mp.profile(nn.MultiheadAttention(8, 2, batch_first=True), ((2, 5, 8),) * 3, iterations=2)
     rows = {row.row.name: row for row in make_timed_rows(made)}
     assert rows["out_proj"].time is None
     assert made.layers[0].path == ""
@@ -201,7 +209,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_of_every_kind_run(name: str) -> None:
     make, inputs = NETWORKS[name]
-    made = profile(make(), inputs, iterations=2)
+    made = mp.profile(make(), inputs, iterations=2)
     assert made.latency.value > 0
     assert add_up_times(made).layers.value >= 0
 
@@ -210,7 +218,7 @@ def test_a_module_without_values_is_refused() -> None:
     with torch.device("meta"):
         model = nn.Linear(4, 4)
     with pytest.raises(UsageError, match="Linear is on the meta device and has no values"):
-        profile(model, (1, 4), iterations=2)
+        mp.profile(model, (1, 4), iterations=2)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +235,7 @@ def test_a_module_without_values_is_refused() -> None:
 )
 def test_what_cannot_be_used_is_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        profile("mobilenet_v1", **given)
+        mp.profile("mobilenet_v1", **given)
 
 
 class Tiny(nn.Module):
@@ -236,9 +244,9 @@ class Tiny(nn.Module):
 
 
 def test_denormal_numbers_are_noticed() -> None:
-    made = profile(nn.Sequential(Tiny()), (4, 4), iterations=2)
+    made = mp.profile(nn.Sequential(Tiny()), (4, 4), iterations=2)
     assert "denormal numbers" in made.notes[0]
-    assert not profile(nn.Sequential(nn.ReLU()), (4, 4), iterations=2).notes
+    assert not mp.profile(nn.Sequential(nn.ReLU()), (4, 4), iterations=2).notes
 
 
 class Doubles(nn.Module):
@@ -260,6 +268,6 @@ def test_clean_passes_run_compiled_and_layers_beside_eager_ones(
         return run
 
     monkeypatch.setattr(torch, "compile", compile_module)
-    made = profile(model, (4, 4), iterations=9, warmup=0, compile=True)
+    made = mp.profile(model, (4, 4), iterations=9, warmup=0, compile=True)
     assert made.setup.compiled
     assert len(made.clean) == len(made.eager) == len(made.instrumented) == len(calls) == 3
