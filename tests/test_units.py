@@ -12,8 +12,8 @@ from mobilenet_profiler.measured.statistics import Estimate, Ratio
 from mobilenet_profiler.units import (
     TimeUnit,
     describe_ratio,
-    format_duration,
     format_count,
+    format_duration,
     format_estimate,
     format_percent,
     format_ratio,

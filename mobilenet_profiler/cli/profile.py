@@ -15,6 +15,8 @@ import typer
 from mobilenet_profiler.cli import options as opt
 from mobilenet_profiler.cli.model import (
     Settings,
+    gives_model_options,
+    is_saved,
     keep_stdout,
     spare_garbage,
     takes_settings,
@@ -46,6 +48,11 @@ FORMATS = ("table", "markdown", "csv", "json")
 RUN_MODES = ("inference", "train")
 DTYPES = ("float32", "float16", "bfloat16")
 DEVICES = ("cpu", "cuda", "cuda:N", "mps")
+# How a network runs where nothing is asked for; what is not here is None.
+_UNASKED = {
+    **{"device": "cpu", "channels_last": False, "compile": False, "mode": RUN_MODES[0]},
+    **{"optimizer": OPTIMIZERS[0], "seed": 0},
+}
 
 
 @takes_settings
@@ -140,8 +147,8 @@ def profile(
 ) -> None:
     """Time a network, whole and layer by layer, beside its exact costs.
 
-    Clean and instrumented passes alternate; every figure has its interval. Exits 2 if
-    something given cannot be used.
+    Clean and instrumented passes alternate; every figure has its interval. A file of --save
+    is shown again. Exits 2 if something given cannot be used.
     """
     view = {"by": by, "depth": depth, "sort": sort, "top": top, "every": every}
     check_view(format, view)
@@ -158,10 +165,13 @@ def profile(
         **check_end(iterations, min_time, precision),
     }
     check_machine(how)
-    specs = make_specs(model, settings, parse_batches(batch), mode)
-    files = Files(save, trace_out, plot, tuple(spec.batch for spec in specs))
+    batches = parse_batches(batch)
+    known = read_again(model, settings, batches, how) if is_saved(model) else ()
+    specs = [] if known else make_specs(model, settings, batches, mode)
+    own = [item.setup.batch for item in known] or [spec.batch for spec in specs]
+    files = Files(save, trace_out, plot, tuple(own))
     files.check(output)
-    profiles = measure(specs, how)
+    profiles = known or measure(specs, how)
     ceilings = [None if no_ceiling else find_ceiling(item) for item in profiles]
     files.write(profiles, ceilings)
     hints = () if no_ceiling else hint(profiles, ceilings)
@@ -260,6 +270,18 @@ def make_specs(
         own = fill_training_settings(model, own) if mode == "train" else own
         specs.append(make_spec(model, **{**own, "mode": "train" if mode == "train" else "eval"}))
     return specs
+
+
+def read_again(
+    path: str, settings: Settings, batches: Sequence[int | None], how: dict[str, Any]
+) -> tuple[Profile, ...]:
+    """What `--save` kept, to be shown anew; it takes no options of a model or of a run."""
+    from mobilenet_profiler.measured.saved import read_profiles
+
+    given = [name for name, value in how.items() if value != _UNASKED.get(name)]
+    if gives_model_options(settings) or batches != (None,) or given:
+        raise UsageError(f"{path!r} is measured: options of a model or of a run do not apply")
+    return read_profiles(path)
 
 
 def measure(specs: Sequence[ModelSpec], how: dict[str, Any]) -> tuple[Profile, ...]:

@@ -263,6 +263,23 @@ def test_every_file_is_written_beside_the_table(
     ]
 
 
+def test_what_was_saved_is_shown_again_without_measuring(
+    capsys: pytest.CaptureFixture[str], measuring: Measuring, tmp_path: Path
+) -> None:
+    save, trace = tmp_path / "run.json", tmp_path / "pass.json"
+    _, first, _ = call(capsys, "--save", str(save), "--sort", "time", "--top", "3")
+    measuring.specs = []
+    options = ("--sort", "time", "--top", "3", "--trace-out", str(trace))
+    code, again, err = call(capsys, str(save), *options)
+    assert (code, again, err) == (0, first, "")
+    assert json.loads(trace.read_text())["traceEvents"]
+    for option in (("--alpha", "1"), ("--batch", "8"), ("--seed", "1"), ("--iterations", "9")):
+        code, out, err = call(capsys, str(save), *option)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert "is measured: options of a model or of a run do not apply" in err
+    assert not measuring.specs
+
+
 def test_a_trace_is_written_for_each_batch_and_samples_in_one_file(
     capsys: pytest.CaptureFixture[str], measuring: Measuring, tmp_path: Path
 ) -> None:
