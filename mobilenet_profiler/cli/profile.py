@@ -22,8 +22,10 @@ from mobilenet_profiler.cli.model import (
     takes_settings,
 )
 from mobilenet_profiler.cli.output import (
+    check_figure_path,
     check_writable,
     measure_width,
+    write_figure,
     write_note,
     write_renderable,
     write_text,
@@ -169,10 +171,14 @@ def profile(
     known = read_again(model, settings, batches, how) if is_saved(model) else ()
     specs = [] if known else make_specs(model, settings, batches, mode)
     own = [item.setup.batch for item in known] or [spec.batch for spec in specs]
+    if plot is not None and no_ceiling:
+        raise UsageError("--plot draws the machine's ceiling, given --no-ceiling")
     files = Files(save, trace_out, plot, tuple(own))
     files.check(output)
     profiles = known or measure(specs, how)
-    ceilings = [None if no_ceiling else find_ceiling(item) for item in profiles]
+    ceilings = find_ceilings(profiles, not no_ceiling, plot is not None and not known)
+    if plot is not None and not all(ceilings):
+        raise UsageError(f"--plot draws the ceiling of the machine that {model!r} is of: none kept")
     files.write(profiles, ceilings)
     hints = () if no_ceiling else hint(profiles, ceilings)
     show(make_sheets(profiles, ceilings, view), format, output, view, hints)
@@ -301,6 +307,20 @@ def find_ceiling(profile: Profile) -> Ceiling | None:
     return found if found is not None and found.covers(profile.setup.threads) else None
 
 
+def find_ceilings(
+    profiles: Sequence[Profile], wanted: bool, measured: bool
+) -> list[Ceiling | None]:
+    """The ceiling of each profile. measured: what is not known is measured, in seconds."""
+    found = [find_ceiling(profile) if wanted else None for profile in profiles]
+    if not measured or all(found):
+        return found
+    from mobilenet_profiler.cli.ceiling import prepare_ceiling
+
+    setup = profiles[0].setup
+    prepared = prepare_ceiling(setup.device, setup.threads if setup.device == "cpu" else 0)
+    return [ceiling or prepared for ceiling in found]
+
+
 def hint(profiles: Sequence[Profile], ceilings: Sequence[Ceiling | None]) -> tuple[str, ...]:
     """What to run so that the ceiling is known, where it is not."""
     if all(ceilings):
@@ -325,8 +345,6 @@ class Files:
     def check(self, output: str) -> None:
         """Refuse names that cannot be written, before anything is measured."""
         if self.plot is not None:
-            from mobilenet_profiler.cli.output import check_figure_path
-
             check_figure_path(self.plot)
         taken: dict[str, str] = {}
         for option, name in self._list_names(output):
@@ -361,9 +379,7 @@ class Files:
                 from mobilenet_profiler.render.perfetto import render_trace_events
 
                 write_text(render_trace_events(profile), self.name(self.trace_out, batch))
-            if self.plot is not None:
-                from mobilenet_profiler.cli.output import write_figure
-
+            if self.plot is not None and ceiling is not None:
                 write_figure(draw(profile, ceiling), self.name(self.plot, batch))
 
 
@@ -441,8 +457,12 @@ def encode(profiles: Sequence[Profile]) -> str:
     return render_profiles(profiles)
 
 
-def draw(profile: Profile, ceiling: Ceiling | None) -> Figure:
+def draw(profile: Profile, ceiling: Ceiling) -> Figure:
     """A roofline of the layers."""
+    from mobilenet_profiler.measured.reach import find_dtype, list_points
+    from mobilenet_profiler.measured.roofline import CONVOLUTION
     from mobilenet_profiler.render.plot.roofline import draw_roofline
 
-    return draw_roofline(profile, ceiling)
+    dtype = find_dtype(profile, CONVOLUTION)
+    points, threads = list_points(profile), profile.setup.threads
+    return draw_roofline(points, ceiling, dtype, threads, profile.label, width="page")

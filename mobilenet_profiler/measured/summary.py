@@ -22,6 +22,7 @@ from mobilenet_profiler.units import (
     describe_ratio,
     format_bytes,
     format_count,
+    format_digits,
     format_duration,
     format_estimate,
     format_share,
@@ -190,8 +191,7 @@ def _describe_closing(profile: Profile, totals: Totals) -> Line:
 def format_cost(nanoseconds: float) -> str:
     """A time that has no interval, two digits: `0.11 ms`, `1.3 µs`."""
     unit = choose_time_unit(nanoseconds)
-    shown = format_supported(nanoseconds / unit.nanoseconds, 0.0, digits=2)
-    return f"{shown if nanoseconds else '0'} {unit.sign}"
+    return f"{format_digits(nanoseconds / unit.nanoseconds, 2)} {unit.sign}"
 
 
 def _describe_memory(profile: Profile) -> Iterator[Line]:

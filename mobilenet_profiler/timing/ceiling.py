@@ -34,10 +34,16 @@ from mobilenet_profiler.measured.roofline import (
 from mobilenet_profiler.timing.capacity import find_free_memory, find_last_cache
 from mobilenet_profiler.timing.clocks import Clock, make_clock
 
-CPU_DTYPES = ("float32", "bfloat16", "float16")
-GPU_DTYPES = ("float32", "tf32", "bfloat16", "float16")
-CPU_SIZES = (128, 256, 512, 1024, 2048)
-GPU_SIZES = (512, 1024, 2048, 4096, 8192)
+DTYPES = {
+    "cpu": ("float32", "bfloat16", "float16"),
+    "cuda": ("float32", "tf32", "bfloat16", "float16"),
+    "mps": ("float32", "bfloat16", "float16"),
+}
+SIZES = {  # rows of square matrices
+    "cpu": (128, 256, 512, 1024, 2048),
+    "cuda": (512, 1024, 2048, 4096, 8192),
+    "mps": (512, 1024, 2048, 4096),
+}
 SMALLEST_SET = 96 << 10  # bytes; it and its doubles divide into two arrays and into three
 LEAST_SET, MOST_SET = 192 << 20, 384 << 20  # what the largest working set lies between
 BEYOND = 4  # times the last cache: what is left in it from the pass before no longer shows
@@ -142,11 +148,11 @@ def list_steps(
     if cache and sets[-1] < BEYOND * cache:
         tell(
             f"the largest working set, {sets[-1] >> 20} MiB, is less than {BEYOND} times the last "
-            f"cache, {cache >> 20} MiB: memory may be slower than it seems"
+            f"cache, {cache >> 20} MiB: memory may be slower than this says"
         )
     arrays = make_arrays(bench.device, sets[-1])
-    dtypes, sizes = (CPU_DTYPES, CPU_SIZES) if bench.device == "cpu" else (GPU_DTYPES, GPU_SIZES)
-    dtypes = dtypes if bench.device.startswith(("cpu", "cuda")) else CPU_DTYPES
+    kind = bench.device.partition(":")[0]
+    dtypes, sizes = DTYPES[kind], SIZES[kind]
     measures: dict[str, Measure] = {
         **{
             f"bandwidth, {name}": partial(measure_bandwidths, name, arrays, sets)
@@ -188,7 +194,7 @@ def time_calls(clock: Clock, call: Call, patience: Patience) -> tuple[int, tuple
     while True:
         samples += take_samples(clock, call, calls, count, patience)
         best = sorted(samples)[:2]
-        if best[-1] <= best[0] * _AGREES or clock.now() - start >= patience.point:
+        if best[-1] <= best[0] * _AGREES or clock.now() - start >= 2 * patience.point:
             return calls, tuple(samples)
 
 
@@ -343,10 +349,10 @@ def list_working_sets(cache: int | None, free: int | None) -> tuple[int, ...]:
 
     cache: bytes of the last one, free: bytes of memory; None where that is not known.
     """
-    wanted = MOST_SET if cache is None else min(max(BEYOND * cache, LEAST_SET), MOST_SET)
-    allowed = wanted if free is None else min(wanted, free // 4)
+    wanted = MOST_SET if cache is None else max(BEYOND * cache, LEAST_SET)
+    allowed = MOST_SET if free is None else min(free // 4, MOST_SET)
     sets = [SMALLEST_SET]
-    while sets[-1] < wanted and 2 * sets[-1] <= max(allowed, SMALLEST_SET):
+    while sets[-1] < wanted and 2 * sets[-1] <= allowed:
         sets.append(2 * sets[-1])
     return tuple(sets)
 

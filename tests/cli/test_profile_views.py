@@ -16,6 +16,7 @@ import pytest
 from mobilenet_profiler.cli import progress, run
 from mobilenet_profiler.measured import kept
 from mobilenet_profiler.measured.profile import Profile
+from mobilenet_profiler.measured.roofline import Ceiling
 from mobilenet_profiler.spec import ModelSpec
 from tests.profiles import make_ceiling, make_profile, trace_small
 
@@ -93,6 +94,7 @@ REFUSED = [
     (["--save", "."], "Is a directory"),
     (["--save", "a.json", "--trace-out", "./a.json"], "--save and --trace-out name one file"),
     (["--plot", "roofline.jpg"], ".png, .svg, .pdf"),
+    (["--plot", "roofline.png", "--no-ceiling"], "given --no-ceiling"),
 ]
 
 
@@ -280,6 +282,46 @@ def test_what_was_saved_is_shown_again_without_measuring(
     assert not measuring.specs
 
 
+def test_a_roofline_is_drawn_below_the_ceiling(
+    capsys: pytest.CaptureFixture[str],
+    measuring: Measuring,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(kept, "find_ceiling", lambda *given: make_ceiling())
+    plot = tmp_path / "roofline.svg"
+    assert call(capsys, "--batch", "1,8", "--plot", str(plot))[0] == 0
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["roofline.batch1.svg", "roofline.batch8.svg"]
+    assert "GMAC/s" in (tmp_path / names[0]).read_text()
+
+
+def test_a_plot_measures_a_ceiling_that_is_not_known_but_not_of_another_machine(
+    capsys: pytest.CaptureFixture[str],
+    measuring: Measuring,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    asked = []
+
+    def prepare(device: str, threads: int) -> Ceiling:
+        asked.append((device, threads))
+        return make_ceiling()
+
+    module = importlib.import_module("mobilenet_profiler.cli.ceiling")
+    monkeypatch.setattr(module, "prepare_ceiling", prepare)
+    save, plot = tmp_path / "run.json", tmp_path / "roofline.png"
+    code, out, _ = call(capsys, "--save", str(save), "--plot", str(plot))
+    assert (code, asked) == (0, [("cpu", 1)])
+    assert "bound by" in out
+    plot.unlink()
+    code, out, err = call(capsys, str(save), "--plot", str(plot))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "none kept" in err
+    assert len(asked) == 1
+    assert not plot.exists()
+
+
 def test_a_trace_is_written_for_each_batch_and_samples_in_one_file(
     capsys: pytest.CaptureFixture[str], measuring: Measuring, tmp_path: Path
 ) -> None:
@@ -317,12 +359,11 @@ def test_a_bar_is_shown_on_a_terminal_alone(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with progress.show_progress("net") as tell:
-        assert tell is None
+        tell(0.5, "round 3")
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
     with progress.show_progress("net[1]") as tell:
-        assert tell is not None
         tell(0.5, "round 3")
         tell(1.0, "round 6")
     captured = capsys.readouterr()
