@@ -360,8 +360,8 @@ class Files:
         if self.save is not None:
             yield "--save", self.save
         for option, path in (("--trace-out", self.trace_out), ("--plot", self.plot)):
-            for batch in self.batches if path is not None else ():
-                yield option, self.name(path, batch)
+            if path is not None:
+                yield from ((option, self.name(path, batch)) for batch in self.batches)
 
     def name(self, path: str, batch: int | None) -> str:
         """`pass.json`, or `pass.batch8.json` where there are several batches."""

@@ -19,6 +19,7 @@ from mobilenet_profiler.measured.columns import (
     make_sheet,
 )
 from mobilenet_profiler.measured.profile import Contention, LayerWork, Pass, Profile
+from mobilenet_profiler.measured.reach import list_points
 from mobilenet_profiler.measured.rows import BETWEEN, list_rest, make_timed_rows, summarise_times
 from mobilenet_profiler.render.profile import (
     CSV_HEADER,
@@ -218,6 +219,13 @@ def test_float32_of_a_gpu_is_held_against_what_it_multiplies_in() -> None:
     assert found == [pytest.approx(200), pytest.approx(20)]
 
 
+def test_a_roofline_has_a_point_for_each_layer() -> None:
+    first, second = list_points(make_two())
+    assert (first.name, first.kind, first.intensity) == ("a", "pointwise 1x1", 6)
+    assert (first.macs_per_second, first.share) == (3e9, 0.2)
+    assert (second.intensity, second.share) == (8, 0.6)
+
+
 def test_a_time_has_no_digit_that_its_spread_does_not_support() -> None:
     samples = tuple(22_500_000 + 400_000 * (place % 3 - 1) for place in range(30))
     profile = make_plain_profile({"a": samples, "b": (5_123_456,) * 30})
@@ -366,6 +374,15 @@ def test_what_may_mislead_is_said_with_what_to_do() -> None:
     assert "layers and what lies between take 50% less than a clean pass" in open_
     busy = say(replace(profile, contention=Contention(10**9, 10**9, load=9.0, cores=2)))
     assert "load 9.0 on 2 cores" in busy
+
+
+def test_spikes_that_hit_one_layer_after_the_other_are_said() -> None:
+    # Each pass takes 10 + 10 + 30 us in another order: medians of 10, a median pass of 50.
+    times = [(10_000, 10_000, 30_000), (10_000, 30_000, 10_000), (30_000, 10_000, 10_000)] * 8
+    names = dict(zip("abc", zip(*times, strict=True), strict=True))
+    text = say(make_plain_profile(names))
+    assert "the medians of the layers add up to 40% less than the median pass" in text
+    assert "add up to" not in say(make_plain_profile({"a": (10_000,) * 24}))
 
 
 def test_notes_and_uncounted_work_come_last() -> None:
