@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.conventions.convention import Convention
 from mobilenet_profiler.cost import Cost, LayerCost, Trace
 from mobilenet_profiler.errors import UsageError
+from mobilenet_profiler.measured.profile import Profile
 from mobilenet_profiler.rows import name_layers
 from mobilenet_profiler.spec import list_label_parts
 from mobilenet_profiler.units import format_percent, format_rounded
 from mobilenet_profiler.zoo.catalogue import find_model
+
+if TYPE_CHECKING:
+    from mobilenet_profiler.measured.comparing import ProfileComparison
 
 QUANTITIES = ("params", "weights", "macs", "activations", "backward_macs")
 NEARLY_ALL = 95  # per cent
@@ -118,15 +122,45 @@ class ModelComparison:
         return render_html(self)
 
 
-def compare(*traces: Trace, accuracies: Sequence[Accuracy | None] = ()) -> ModelComparison:
-    """Traces side by side, the others against the first.
+@overload
+def compare(before: Profile, after: Profile, /) -> ProfileComparison: ...
+
+
+@overload
+def compare(*traces: Trace, accuracies: Sequence[Accuracy | None] = ()) -> ModelComparison: ...
+
+
+def compare(
+    *traces: Trace | Profile, accuracies: Sequence[Accuracy | None] = ()
+) -> ModelComparison | ProfileComparison:
+    """Traces side by side, the others against the first; or two profiles, after against before.
 
     accuracies: published ones, one for each trace or None; they stand beside the totals.
     Raises UsageError for fewer than two, and where they count in different conventions.
     """
     for trace in traces:
-        if not isinstance(trace, Trace):
-            raise UsageError(f"compare takes traces, given {trace!r}; trace it first: trace(…)")
+        if not isinstance(trace, Trace | Profile):
+            raise UsageError(f"compare takes traces, given {trace!r:.60}; trace it first: trace(…)")
+    if profiles := [item for item in traces if isinstance(item, Profile)]:
+        return _compare_profiles(profiles, len(traces), bool(accuracies))
+    return _compare_traces([item for item in traces if isinstance(item, Trace)], accuracies)
+
+
+def _compare_profiles(profiles: Sequence[Profile], given: int, accurate: bool) -> ProfileComparison:
+    from mobilenet_profiler.measured.comparing import compare_profiles
+
+    if len(profiles) < given:
+        raise UsageError("compare takes traces or profiles, given both; a profile has a .trace")
+    if given != 2:
+        raise UsageError(f"compare takes two profiles, before and after, given {given}")
+    if accurate:
+        raise UsageError("accuracies go with traces, given profiles")
+    return compare_profiles(*profiles)
+
+
+def _compare_traces(
+    traces: Sequence[Trace], accuracies: Sequence[Accuracy | None]
+) -> ModelComparison:
     if len(traces) < 2:
         raise UsageError(f"compare takes two models or more, given {len(traces)}")
     if accuracies and len(accuracies) != len(traces):
@@ -136,7 +170,7 @@ def compare(*traces: Trace, accuracies: Sequence[Accuracy | None] = ()) -> Model
             raise UsageError(f"an accuracy must be an Accuracy or None, given {accuracy!r}")
     check_conventions(traces)
     chosen = tuple(accuracies) or (None,) * len(traces)
-    return ModelComparison(traces, name_models(traces), chosen)
+    return ModelComparison(tuple(traces), name_models(traces), chosen)
 
 
 def check_conventions(traces: Sequence[Trace]) -> None:

@@ -184,18 +184,19 @@ def _describe_range(ratio: Ratio) -> str:
 def _show_range(low: float, high: float) -> str:
     """Both ends, rounded outwards to the first digit of half their distance: `0.97 to 1.04`.
 
-    To a finer one where the low end would have none, or 1 come to lie between them although
-    it does not.
+    An end to a finer one where it would have no digit left, or where 1 would come to lie
+    between them although it does not.
     """
     places = 2 if high == inf else count_places(low, (high - low) / 2)
-    while low > 1 >= _round_outwards(low, places, floor) or (
-        high < 1 <= _round_outwards(high, places, ceil)
-    ):
-        places += 1
-    shown = f"{_round_outwards(low, places, floor):,.{max(places, 0)}f}"
+    below = above = places
+    while low > 1 >= _round_outwards(low, below, floor):
+        below += 1
+    while high < 1 <= _round_outwards(high, above, ceil):
+        above += 1
+    shown = f"{_round_outwards(low, below, floor):,.{max(below, 0)}f}"
     if high == inf:
         return f"more than {shown}"
-    return f"{shown} to {_round_outwards(high, places, ceil):,.{max(places, 0)}f}"
+    return f"{shown} to {_round_outwards(high, above, ceil):,.{max(above, 0)}f}"
 
 
 def _round_outwards(value: float, places: int, outwards: Callable[[Fraction], int]) -> float:
@@ -303,3 +304,12 @@ def format_estimate(estimate: Estimate, unit: TimeUnit | None = None) -> str:
     if 2 * half > own.value > 0:
         return _show_range(own.low, own.high) + sign
     return f"{format_supported(own.value, half)} ± {format_supported(half, half)}{sign}"
+
+
+def format_interval(estimate: Estimate) -> str:
+    """The ends of a time's interval, rounded outwards, in one unit: `19.6 to 20.3 ms`."""
+    unit = choose_time_unit(estimate.value)
+    own = estimate.scale(1 / unit.nanoseconds)
+    if not own.half_width:
+        return f"{format_supported(own.value, 0.0, digits=4)} {unit.sign}"
+    return f"{_show_range(own.low, own.high)} {unit.sign}"

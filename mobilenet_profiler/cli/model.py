@@ -17,6 +17,7 @@ from mobilenet_profiler.spec import ModelSpec, parse_argument, read_spec
 
 if TYPE_CHECKING:
     from mobilenet_profiler.cost import Trace
+    from mobilenet_profiler.measured.profile import Profile
 
 Settings = dict[str, Any]
 
@@ -131,6 +132,28 @@ def trace_all(
 def is_saved(text: str) -> bool:
     """Whether a text names a file of traces rather than a model."""
     return text.casefold().endswith(".json")
+
+
+def holds_profile(text: str) -> bool:
+    """Whether a text names a file of profiles rather than a model or a file of a trace."""
+    if not is_saved(text):
+        return False
+    from mobilenet_profiler.saved import find_kind, read_json
+
+    return find_kind(read_json(text)) != "trace"
+
+
+def read_saved_profile(path: str, settings: Settings, **given: object) -> Profile:
+    """A saved profile, which takes no options of a model nor any other that was given."""
+    from mobilenet_profiler.measured.saved import read_profile
+
+    if gives_model_options(settings):
+        raise UsageError(f"{path!r} is a profile already: options of a model do not apply to it")
+    for name, value in given.items():
+        if value:
+            option = name.replace("_", "-")
+            raise UsageError(f"{path!r} is a profile already: --{option} does not apply to it")
+    return read_profile(path)
 
 
 def read_saved(path: str, settings: Settings, convention: str) -> Trace:

@@ -9,9 +9,10 @@ from itertools import chain
 
 from mobilenet_profiler.comparing import merge_paths, name_paths
 from mobilenet_profiler.errors import UsageError
-from mobilenet_profiler.measured.correction import correct_samples, time_between
+from mobilenet_profiler.measured.correction import correct_samples
 from mobilenet_profiler.measured.differences import list_run_differences
 from mobilenet_profiler.measured.profile import Pass, Profile
+from mobilenet_profiler.measured.rows import BETWEEN, list_rest
 from mobilenet_profiler.measured.statistics import (
     CONFIDENCE,
     Estimate,
@@ -24,7 +25,6 @@ from mobilenet_profiler.measured.statistics import (
 )
 from mobilenet_profiler.units import describe_ratio
 
-BETWEEN = "between layers"
 OTHER = "other"  # the kind of a layer that ran and that costs nothing
 STEADY = 1.05  # a machine whose instruments cost so many times as much ran at another speed
 
@@ -209,9 +209,9 @@ def _list_kinds(*profiles: Profile) -> list[TimedPair]:
     return [*timed, *between]
 
 
-def _time_between(profile: Profile, phase: str) -> list[float]:
-    timed = any(layer.phase == phase for layer in profile.layers)
-    return time_between(profile, phase) if timed else []
+def _time_between(profile: Profile, phase: str) -> Sequence[float]:
+    rest = {row.row.name: row.phases for row in list_rest(profile) if profile.layers}
+    return rest.get(BETWEEN, {}).get(phase, ())
 
 
 def _find_longest(row: TimedPair) -> float:

@@ -22,16 +22,3 @@ def correct_samples(profile: Profile, layer: LayerSamples) -> list[float]:
     inside, outside = find_call_costs(profile)
     cost = layer.calls * inside + layer.inner * outside
     return [max(sample - cost, 0.0) for sample in layer.samples]
-
-
-def time_between(profile: Profile, phase: str) -> list[float]:
-    """What no layer has of one phase of each instrumented pass, nanoseconds.
-
-    With the own times of its layers it adds up to the phase without the instruments.
-    """
-    place, cost = profile.phases.index(phase), sum(find_call_costs(profile))
-    layers = [layer for layer in profile.layers if layer.phase == phase]
-    marks = cost * sum(layer.calls for layer in layers)
-    own = [correct_samples(profile, layer) for layer in layers]
-    times = [sample.phases[place] - marks for sample in profile.instrumented]
-    return [time - sum(samples[index] for samples in own) for index, time in enumerate(times)]

@@ -22,12 +22,12 @@ from mobilenet_profiler.measured.comparing import (
     pair_layers,
 )
 from mobilenet_profiler.measured.profile import Profile
+from mobilenet_profiler.measured.remarks import list_remarks
 from mobilenet_profiler.measured.statistics import CONFIDENCE, Estimate, Ratio
 from mobilenet_profiler.render.compare import Lines, draw_lines, write_html, write_markdown
-from mobilenet_profiler.render.json import SCHEMA_VERSION
+from mobilenet_profiler.render.json import SCHEMA_VERSION, describe_interval
 from mobilenet_profiler.render.table import draw_text
 from mobilenet_profiler.render.text import escape_markdown
-from mobilenet_profiler.rows import list_warnings
 from mobilenet_profiler.units import (
     TimeUnit,
     choose_time_unit,
@@ -55,7 +55,7 @@ def render_comparison(
         parts += [Text(), draw_lines(_fit_lines(heading, rows, width), _TEXTS)]
     notes = list_notes(comparison, layers, every)
     parts += [Text(line, style="dim") for line in _space(notes)]
-    parts += [Text(line, style="yellow") for line in _space(_list_warnings(comparison))]
+    parts += [Text(line, style="yellow") for line in _space(list_all_remarks(comparison))]
     return Group(*parts)
 
 
@@ -136,40 +136,43 @@ def list_notes(
     """What the numbers are, and how many rows may be named."""
     held = f"{100 * CONFIDENCE:.0f} of 100"
     notes = [
-        f"ratio: time before over time after, above 1 is faster; ±: what holds it in {held} "
-        "cases, row by row."
+        "ratio: time before over time after, above 1 is faster. ±, to: the interval that holds "
+        f"it in {held} cases, each row by itself."
     ]
     tables = list(list_tables(comparison, layers, every))
     if layers and tables[-1][0] != _LAYERS and comparison.layers:
         notes.append("No timed layer has the same path in both: no table of layers.")
-    rows = tables[-1][1]
-    if len(tables) > 1 and (compared := [row for row in rows if row.ratio]):
-        named = sum(row.named for row in compared)
-        notes.append(
-            f"verdict: {named} of {len(compared)} rows differ so far that in {held} tables of "
-            "equal rows none would (Holm)."
-        )
-        fewest = count_fewest(len(compared))
-        count = min(own.count for row in compared for own in row.estimates if own)
-        if count < fewest:
-            notes.append(
-                f"{count} instrumented passes are too few to name any of {len(compared)} rows: "
-                f"it takes {fewest}; profile again with --iterations {2 * fewest} or more."
-            )
+    if len(tables) > 1:
+        notes += _describe_naming([row for row in tables[-1][1] if row.ratio], held)
     if comparison.layers:
         notes.append("Layers: own time in a pass, what the instruments cost taken off.")
     return notes
 
 
-def _list_warnings(comparison: ProfileComparison) -> list[str]:
-    """What each profile says of itself."""
-    own: tuple[tuple[str, Profile], ...] = tuple(
-        zip(NAMES, (comparison.before, comparison.after), strict=True)
+def _describe_naming(rows: Sequence[TimedPair], held: str) -> Iterator[str]:
+    """How many of the rows differ beyond chance; how many passes it takes to say so of any."""
+    if not rows:
+        return
+    named = sum(row.named for row in rows)
+    yield (
+        f"verdict: {named} of {len(rows)} rows differ beyond chance; were all equal, none would "
+        f"be named in {held} such tables (Holm's correction)."
     )
+    count = min(own.count for row in rows for own in row.estimates if own)
+    if count < (fewest := count_fewest(len(rows))):
+        yield (
+            f"{count} instrumented passes are too few to name any of {len(rows)} rows: it takes "
+            f"{fewest}; profile again with --iterations {2 * fewest} or more."
+        )
+
+
+def list_all_remarks(comparison: ProfileComparison) -> list[str]:
+    """What each profile says of itself, and what both say once."""
+    before, after = (list_remarks(own) for own in (comparison.before, comparison.after))
     return [
-        f"{name}: {line}"
-        for name, profile in own
-        for line in (*(f"note: {note}" for note in profile.notes), *list_warnings(profile.trace))
+        *(f"before: {line}" for line in before if line not in after),
+        *(f"after: {line}" for line in after if line not in before),
+        *(f"both: {line}" for line in before if line in after),
     ]
 
 
@@ -180,7 +183,7 @@ def render_markdown(comparison: ProfileComparison, layers: bool = True, every: b
         "".join(write_markdown(_list_lines(heading, rows), _TEXTS))
         for heading, rows in list_tables(comparison, layers, every)
     ]
-    notes = [*list_notes(comparison, layers, every), *_list_warnings(comparison)]
+    notes = [*list_notes(comparison, layers, every), *list_all_remarks(comparison)]
     blocks = [
         f"**{before}** → **{after}**\n",
         _list_points(comparison.differences),
@@ -247,7 +250,7 @@ def render_json(comparison: ProfileComparison, layers: bool = True, every: bool 
         "whole": [_describe_row(row) for row in levels["whole"]],
         "kinds": [_describe_row(row) for row in levels["kind"]],
         "layers": [_describe_row(row) for row in levels.get("layer", ())],
-        "notes": [*list_notes(comparison, layers, every), *_list_warnings(comparison)],
+        "notes": [*list_notes(comparison, layers, every), *list_all_remarks(comparison)],
     }
     return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -262,7 +265,7 @@ def _describe_profile(profile: Profile) -> dict[str, Any]:
 
 
 def _describe_row(row: TimedPair) -> dict[str, Any]:
-    before, after = map(describe_interval, row.estimates)
+    before, after = (describe_interval(own) if own else None for own in row.estimates)
     return {
         "name": row.name,
         "path": row.path,
@@ -270,21 +273,8 @@ def _describe_row(row: TimedPair) -> dict[str, Any]:
         "phase": row.phase,
         "before_ns": before,
         "after_ns": after,
-        "ratio": describe_interval(row.ratio),
+        "ratio": describe_interval(row.ratio) if row.ratio else None,
         "verdict": row.verdict,
-    }
-
-
-def describe_interval(estimate: Estimate | Ratio | None) -> dict[str, float | None] | None:
-    """A value and the ends of its interval as plain data; an end at infinity is null."""
-    if estimate is None:
-        return None
-    high = estimate.high if estimate.high < inf else None
-    return {
-        "value": estimate.value,
-        "low": estimate.low,
-        "high": high,
-        "confidence": estimate.confidence,
     }
 
 
@@ -297,7 +287,7 @@ def render_html(comparison: ProfileComparison) -> str:
         write_html(_list_lines(heading, rows), _TEXTS)
         for heading, rows in list_tables(comparison, layers=True, every=False)
     ]
-    notes = [*list_notes(comparison), *_list_warnings(comparison)]
+    notes = [*list_notes(comparison), *list_all_remarks(comparison)]
     return "".join(
         [
             *(f"<p>{escape(line)}</p>" for line in heads),
