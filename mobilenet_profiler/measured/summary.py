@@ -210,7 +210,7 @@ def _describe_memory(profile: Profile) -> Iterator[Line]:
         off = 100 * (measured - predicted) / predicted
         about = f"measured, {off:+.1f}% of the {format_bytes(predicted)} predicted"
     else:
-        about = "predicted from the trace"
+        about = "predicted from the trace" if measured is None else "measured"
     yield Line("peak memory", format_bytes(peak), ": ".join([about, *_join(parts)]))
 
 

@@ -334,6 +334,8 @@ def test_memory_graph_kernels_and_compilation_are_shown_where_they_are_known() -
 def test_predicted_memory_stands_alone_where_none_was_measured() -> None:
     profile = replace(make_profile(), memory={"predicted_peak": 2**20, "weights": 2**19})
     assert "peak memory 1.00 MiB predicted from the trace: weights 512.00 KiB" in say(profile)
+    alone = replace(profile, memory={"measured_peak": 2**21})
+    assert "peak memory 2.00 MiB measured by kind" in say(alone)
 
 
 def spoil(profile: Profile, slow: dict[int, float]) -> Profile:
