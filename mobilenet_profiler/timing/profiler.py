@@ -157,6 +157,7 @@ def _prepare_machine(request: Request) -> Iterator[None]:
     """Seeded random numbers and the threads that were asked for; both put back after."""
     with ExitStack() as stack:
         stack.enter_context(keep_globals())
+        stack.enter_context(torch.inference_mode(False))  # whatever the caller's code is in
         torch.default_generator.manual_seed(request.seed)
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         if request.threads is not None:

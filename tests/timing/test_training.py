@@ -426,6 +426,15 @@ def test_what_cannot_be_trained_is_refused_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("context", [torch.inference_mode, torch.no_grad])
+def test_steps_have_gradients_whatever_the_caller_forbids(context: Callable[[], Any]) -> None:
+    with context():
+        made = mp.profile(
+            "mobilenet_v1", mode="train", alpha=0.25, resolution=32, batch=2, iterations=2
+        )
+    assert any(layer.phase == "backward" for layer in made.layers)
+
+
 # On a GPU
 
 
