@@ -244,7 +244,7 @@ def _make_subject(given: tuple[Any, ...], request: Request) -> Inference | Train
 def _list_notes(trace: Trace, subject: Inference | TrainingStep, request: Request) -> Iterator[str]:
     """What is known before anything is timed; each network runs once for it."""
     yield from trace.notes
-    if request.device == "cpu":
+    if request.device == "cpu" and not request.trains:
         found = find_denormals(subject.module, subject.run_once)
         yield from [found] if found else []
 
