@@ -40,6 +40,22 @@ def format_bytes(value: int) -> str:
     return f"{value} B"
 
 
+def format_digits(value: float, digits: int = 3) -> str:
+    """A number to so many digits, and all those before its point: `98.8`, `0.412`, `1,234`."""
+    if not value:
+        return "0"
+    rounded = float(f"{value:.{digits - 1}e}")
+    return f"{rounded:,.{max(digits - 1 - floor(log10(abs(rounded))), 0)}f}"
+
+
+def format_size(size: int) -> str:
+    """Bytes in units of 1,024: `96 KiB`, `1.5 MiB`, `384 MiB`."""
+    for power, unit in _BINARY:
+        if size >= power:
+            return f"{size / power:.3g} {unit}"
+    return f"{size} B"
+
+
 def format_share(part: int, whole: int) -> str:
     """`part` of `whole` in per cent with two decimals; a dash where nothing is shared."""
     return f"{100 * part / whole:.2f}" if whole and part else ("0" if whole else "-")

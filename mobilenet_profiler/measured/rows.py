@@ -10,7 +10,12 @@ from mobilenet_profiler.cost import Cost
 from mobilenet_profiler.errors import unknown_name
 from mobilenet_profiler.measured.correction import correct_samples, cost_instruments
 from mobilenet_profiler.measured.profile import FORWARD, LayerWork, Profile
-from mobilenet_profiler.measured.statistics import Estimate, estimate_median, find_quantile
+from mobilenet_profiler.measured.statistics import (
+    Estimate,
+    estimate_median,
+    find_median,
+    find_quantile,
+)
 from mobilenet_profiler.rows import Row, gather_rest, make_rows
 
 TIME_SORT_KEYS = ("time", "macs", "params", "name")
@@ -190,6 +195,16 @@ def list_wholes(profile: Profile) -> list[float]:
     """Layers and what lies between them in each instrumented pass, nanoseconds."""
     cost = cost_instruments(profile)
     return [sample.time - cost for sample in profile.instrumented]
+
+
+def add_up_medians(profile: Profile) -> float:
+    """The medians of all layers and of what lies between them, nanoseconds.
+
+    Below the median pass where each pass has another layer disturbed.
+    """
+    layers = [correct_samples(profile, layer) for layer in profile.layers]
+    rest = [row.samples for row in list_rest(profile)]
+    return sum(find_median(samples) for samples in (*layers, *rest) if samples)
 
 
 def estimate_closing(profile: Profile) -> Estimate:
