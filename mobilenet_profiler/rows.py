@@ -74,11 +74,11 @@ def name_layers(trace: Trace) -> dict[str, str]:
     """A short name for every path: the highest module that holds no other counted layer."""
     holders: dict[str, int] = {}
     for layer in trace.counted:
-        for holder in _list_holders(layer.path):
+        for holder in list_holders(layer.path):
             holders[holder] = holders.get(holder, 0) + 1
     names = {layer.path: layer.path or "(model)" for layer in trace.layers}
     for layer in trace.counted:
-        alone = [name for name in _list_holders(layer.path) if name and holders[name] == 1]
+        alone = [name for name in list_holders(layer.path) if name and holders[name] == 1]
         names[layer.path] = min(alone, key=len, default=names[layer.path])
     return names
 
@@ -179,7 +179,7 @@ def _find_block(row: Row, path: str, blocks: set[str]) -> str:
     """The block of a layer without MACs: the innermost counted one around it."""
     if row.multiplies:
         return row.block
-    return next((name for name in _list_holders(path) if name in blocks), row.block)
+    return next((name for name in list_holders(path) if name in blocks), row.block)
 
 
 def _add_up_rows(
@@ -248,7 +248,7 @@ def _cut_path(path: str, depth: int) -> str:
     return ".".join(path.split(".")[:depth]) or "(model)"
 
 
-def _list_holders(path: str) -> list[str]:
+def list_holders(path: str) -> list[str]:
     """A path and every module around it, innermost first, the model ('') last."""
     parts = path.split(".") if path else []
     return [".".join(parts[:length]) for length in range(len(parts), -1, -1)]

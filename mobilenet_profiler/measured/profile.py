@@ -69,7 +69,8 @@ class LayerSamples:
     inside it, as the clock gave it: the instruments' cost is still in it.
     calls: how often it ran in a pass; inner: how many timed layers ran directly inside it.
     kernels: time of its kernels on a GPU in a pass, by the device's own records (CUPTI),
-    samples of passes of their own; empty elsewhere.
+    samples of passes of their own; empty elsewhere. kind: what it is where the trace has no
+    row for it: 'compiled', or 'functional' where it uses the weights of others.
     """
 
     path: str
@@ -78,6 +79,7 @@ class LayerSamples:
     calls: int = 1
     inner: int = 0
     kernels: tuple[int, ...] = ()
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

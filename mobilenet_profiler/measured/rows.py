@@ -9,7 +9,7 @@ from functools import cached_property
 from mobilenet_profiler.cost import Cost
 from mobilenet_profiler.errors import unknown_name
 from mobilenet_profiler.measured.correction import correct_samples, cost_instruments
-from mobilenet_profiler.measured.profile import FORWARD, LayerWork, Profile
+from mobilenet_profiler.measured.profile import FORWARD, LayerSamples, LayerWork, Profile
 from mobilenet_profiler.measured.statistics import (
     Estimate,
     estimate_median,
@@ -85,13 +85,28 @@ def make_timed_rows(
     """
     if sort is not None and sort not in TIME_SORT_KEYS:
         raise unknown_name("sort key", sort, TIME_SORT_KEYS)
-    plain = make_rows(profile.trace, by, depth, None, None, every)
+    plain = (*make_rows(profile.trace, by, depth, None, None, every), *list_extra(profile, by))
     timed = [_time_row(profile, row) for row in plain]
     ordered = sort_rows(timed, sort)
     if top is None or len(ordered) <= top:
         return tuple(ordered)
     rest = gather_rest([timed.row for timed in ordered[top:]])
     return (*ordered[:top], _time_row(profile, rest))
+
+
+def list_extra(profile: Profile, by: str = "layer") -> list[Row]:
+    """Rows for timed modules that the trace has none for: what they cost is in other rows."""
+    groups: dict[str, list[LayerSamples]] = {}
+    for layer in profile.layers:
+        if layer.kind:
+            name = layer.kind if by == "kind" else layer.path or "(model)"
+            groups.setdefault(name, []).append(layer)
+    return [_make_extra(name, layers) for name, layers in groups.items()]
+
+
+def _make_extra(name: str, layers: Sequence[LayerSamples]) -> Row:
+    paths = tuple(dict.fromkeys(layer.path for layer in layers))
+    return Row(name, name, layers[0].kind, Cost(), layers=len(paths), paths=paths)
 
 
 def sort_rows(rows: Sequence[TimedRow], sort: str | None) -> list[TimedRow]:

@@ -19,15 +19,22 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node
 
 from mobilenet_profiler.timing.clocks import Clock
-from mobilenet_profiler.timing.instruments import LEAVE, Instruments, Site, decode
-from mobilenet_profiler.trace.modules import Structure, choose_path
+from mobilenet_profiler.timing.instruments import (
+    LEAVE,
+    RETURN,
+    Instruments,
+    Site,
+    decode,
+    enter_path,
+)
+from mobilenet_profiler.trace.modules import Structure
 
 _ACCUMULATES = "torch::autograd::AccumulateGrad"
 _next_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
 
 
 class BackwardInstruments(Instruments):
-    """Instruments that mark the nodes of the backward pass too; attached for one pass.
+    """Instruments that mark the nodes of the backward pass too.
 
     A node of no timed layer gets no marks: its time lies between layers. That of a graph
     that only a backward pass makes (a checkpoint's) is part of the node that makes it, but
@@ -40,6 +47,7 @@ class BackwardInstruments(Instruments):
         self._owners = find_owners(structure, timed)
         self._numbers: list[int] = []  # autograd's next one at each mark of a layer
         self._handles: list[Any] = []
+        self._fixed = len(self.sites)  # those of nodes come after them, in each pass anew
 
     @contextmanager
     def attach(self) -> Iterator[None]:
@@ -48,9 +56,19 @@ class BackwardInstruments(Instruments):
             with super().attach():
                 yield
         finally:
-            for handle in self._handles:
-                handle.remove()
-            self._handles.clear()
+            self._let_go()
+
+    def clear(self) -> None:
+        """Forget a pass and the nodes of its graph."""
+        super().clear()
+        self._numbers.clear()
+        self._let_go()
+        del self.sites[self._fixed :]
+
+    def _let_go(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
 
     def make_call(self, call: Callable[..., Any], number: int) -> Callable[..., Any]:
         """The call with a mark before and after it, and autograd's next number at both."""
@@ -102,17 +120,18 @@ class BackwardInstruments(Instruments):
 
     def _follow_calls(self) -> tuple[list[int], list[str | None]]:
         """From which number of a node on which layer ran, None for none."""
-        stack, calls, paths = list[str](), dict[str, int](), list[str | None]()
+        stack, calls, paths = list[tuple[str, bool]](), dict[str, int](), list[str | None]()
         for code in self.codes:
             if code is None:
                 continue
-            if code == LEAVE:
+            site = None if code in (LEAVE, RETURN) else self.sites[code]
+            if site is None:
                 stack.pop()
             else:
-                path = choose_path(self.sites[code].paths, stack[-1] if stack else "", calls)
-                calls[path] = calls.get(path, 0) + 1
-                stack.append(path)
-            paths.append(stack[-1] if stack else None)
+                current = stack[-1][0] if stack else ""
+                stack.append((enter_path(site, current, calls), site.timed))
+            if code == LEAVE or (site is not None and site.timed):
+                paths.append(next((path for path, timed in reversed(stack) if timed), None))
         return self._numbers, paths
 
     def _find_path(self, node: Node, starts: list[int], paths: list[str | None]) -> str | None:

@@ -13,27 +13,44 @@ from typing import Any
 
 from torch import nn
 
-from mobilenet_profiler.cost import OpCost
+from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.measured.profile import Span
+from mobilenet_profiler.rows import list_holders
 from mobilenet_profiler.timing.clocks import Clock
 from mobilenet_profiler.trace.modules import Structure, choose_path
 
 _CALL = "_compiled_call_impl"  # what nn.Module.__call__ calls where it is set
 LEAVE = -1  # the code of a mark that ends the innermost call; others are numbers of sites
+RETURN = -2  # the same of a call without marks
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where a mark was made: the paths of a layer, several of a shared one."""
+    """What was called: the paths of a layer, several of a shared one.
+
+    timed: whether marks stand around its calls. A module that only holds a shared layer has
+    none: that it is running tells which path of that layer ran.
+    """
 
     paths: tuple[str, ...]
+    timed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What a pass was noted as, for `decode`: see `Watch`."""
+
+    codes: tuple[int | None, ...]
+    ends: tuple[str, ...]
+    sites: tuple[Site, ...]
 
 
 class Watch:
     """The marks of one pass, in the order in which they were made.
 
-    codes: a site's number where a call of it starts, LEAVE where the innermost call ends,
-    None where a phase ends; `ends` has the names of these.
+    codes: a site's number where a call of it starts, LEAVE or RETURN where the innermost
+    call ends, None where a phase ends; `ends` has the names of these. Every code has a mark
+    but RETURN and those of sites that are not timed.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -57,6 +74,21 @@ class Watch:
     def prepare_backward(self, loss: Any) -> None:
         """A chance to attach marks to a graph before its backward pass; here nothing."""
 
+    @contextmanager
+    def attach(self) -> Iterator[None]:
+        """Mark what there is to mark while the body runs; here nothing."""
+        yield
+
+    def keep(self) -> Marks:
+        """What was noted, apart from the times."""
+        return Marks(tuple(self.codes), tuple(self.ends), tuple(self.sites))
+
+    def clear(self) -> None:
+        """Forget a pass before the next one; the lists stay, since marks are put into them."""
+        self.marks.clear()
+        self.codes.clear()
+        self.ends.clear()
+
 
 class Instruments(Watch):
     """A watch whose marks stand around the calls of layers too.
@@ -67,11 +99,13 @@ class Instruments(Watch):
     def __init__(self, clock: Clock, structure: Structure, paths: Iterable[str]) -> None:
         super().__init__(clock)
         timed = set(paths)
+        holders, hidden = find_holders(structure, timed), find_hidden(structure)
         self._modules: list[tuple[nn.Module, int]] = []
         for module, places in structure.modules.values():
-            if timed.intersection(places):
+            marked = bool(timed.intersection(places))
+            if id(module) not in hidden and (marked or holders.intersection(places)):
                 self._modules.append((module, len(self.sites)))
-                self.sites.append(Site(tuple(places)))
+                self.sites.append(Site(tuple(places), marked))
 
     @contextmanager
     def attach(self) -> Iterator[None]:
@@ -83,7 +117,8 @@ class Instruments(Watch):
         try:
             for module, number in self._modules:
                 call = module.__dict__.get(_CALL) or module._call_impl
-                module.__dict__[_CALL] = self.make_call(call, number)
+                make = self.make_call if self.sites[number].timed else self._follow_call
+                module.__dict__[_CALL] = make(call, number)
             yield
         finally:
             for attributes, call in before:
@@ -107,13 +142,53 @@ class Instruments(Watch):
 
         return run
 
+    def _follow_call(self, call: Callable[..., Any], number: int) -> Callable[..., Any]:
+        """The call with a note of it before and after, and no marks."""
+        note = self.codes.append
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            note(number)
+            try:
+                return call(*args, **kwargs)
+            finally:
+                note(RETURN)
+
+        return run
+
+
+def find_holders(structure: Structure, timed: set[str]) -> set[str]:
+    """The paths of all modules above a timed layer that has several paths."""
+    shared = [
+        place
+        for _, places in structure.modules.values()
+        if len(places) > 1 and timed.intersection(places)
+        for place in places
+    ]
+    return {holder for path in shared for holder in list_holders(path)[1:] if holder} - timed
+
+
+def find_hidden(structure: Structure) -> set[int]:
+    """The modules inside compiled ones, by id: what runs is not their own calls."""
+    return {
+        id(inner)
+        for module, _ in structure.modules.values()
+        if is_compiled(module)
+        for inner in module.modules()
+        if inner is not module
+    }
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """Whether it is compiled by itself: by `module.compile()` or `torch.compile(module)`."""
+    return module.__dict__.get(_CALL) is not None or "_orig_mod" in module._modules
+
 
 @dataclass
 class _Open:
-    """A call that has not ended yet."""
+    """A call that has not ended yet; without a start where it has no marks."""
 
     path: str
-    start: int
+    start: int | None
     inside: int = 0
     inner: int = 0
 
@@ -136,28 +211,37 @@ class Decoded:
     spans: list[Span] = field(default_factory=list)
 
 
-def decode(watch: Watch, times: Sequence[int]) -> Decoded:
-    """What the marks of a pass say. times: of each mark, nanoseconds since the first.
+def decode(watch: Watch | Marks, marked: Sequence[int]) -> Decoded:
+    """What the marks of a pass say. marked: their times, nanoseconds since the first.
 
     A layer's own time is that between its marks without what timed layers inside it took
     between theirs. It belongs to the phase in which it ran: of a layer that runs again for
     the backward pass, to that. The spans are every phase (path '', depth 0) and every call.
     """
     decoded, stack, calls = Decoded(), list[_Open](), dict[str, int]()
-    ends, since, skipped = iter(watch.ends), times[0] if times else 0, 0
-    phase = next(ends, "")
-    for code, time in zip(watch.codes[1:], times[1:], strict=True):
+    times, ends, skipped = iter(marked), iter(watch.ends), 0
+    phase, since = next(ends, ""), next(times, 0)
+    for code in watch.codes[1:]:
         if code is None:
+            time = next(times)
             skipped += _end_phase(decoded, phase, since, time, skipped)
             phase, since = next(ends, ""), time
         elif code == LEAVE:
-            _close(decoded, stack, phase, time, skipped)
+            _close(decoded, stack, phase, next(times), skipped)
+        elif code == RETURN:
+            stack.pop()
         else:
             site = watch.sites[code]
-            path = choose_path(site.paths, stack[-1].path if stack else "", calls)
-            calls[path] = calls.get(path, 0) + 1
-            stack.append(_Open(path, time))
+            path = enter_path(site, stack[-1].path if stack else "", calls)
+            stack.append(_Open(path, next(times) if site.timed else None))
     return decoded
+
+
+def enter_path(site: Site, current: str, calls: dict[str, int]) -> str:
+    """The path of a call below the running module; it is counted among the calls."""
+    path = choose_path(site.paths, current, calls)
+    calls[path] = calls.get(path, 0) + 1
+    return path
 
 
 def _end_phase(decoded: Decoded, phase: str, since: int, time: int, skipped: int) -> int:
@@ -172,10 +256,12 @@ def _end_phase(decoded: Decoded, phase: str, since: int, time: int, skipped: int
 def _close(decoded: Decoded, stack: list[_Open], phase: str, time: int, skipped: int) -> None:
     """The end of the innermost call; it is left out where its time belongs to no phase."""
     call = stack.pop()
+    assert call.start is not None
     whole = time - call.start
-    if stack:
-        stack[-1].inside += whole
-        stack[-1].inner += 1
+    around = [held for held in stack if held.start is not None]
+    if around:
+        around[-1].inside += whole
+        around[-1].inner += 1
     if not phase:
         return
     own = decoded.layers.setdefault((call.path, phase), OwnTime())
@@ -183,7 +269,7 @@ def _close(decoded: Decoded, stack: list[_Open], phase: str, time: int, skipped:
     own.calls += 1
     own.inner += call.inner
     start = call.start - skipped
-    decoded.spans.append(Span(call.path, phase, start, whole, len(stack) + 1))
+    decoded.spans.append(Span(call.path, phase, start, whole, len(around) + 1))
 
 
 def measure_empty(
@@ -216,19 +302,31 @@ def measure_empty(
     return between - plain, marked - between
 
 
-def choose_timed(structure: Structure, operations: Iterable[OpCost]) -> list[str]:
-    """The layers to time: modules that hold no others, and those with work of their own.
+def choose_timed(structure: Structure, trace: Trace) -> dict[str, str]:
+    """The layers to time, by path: modules with work of their own, and compiled ones.
 
     A module that only calls others, or takes views between their calls, is no layer; its
-    time lies between layers. In the order of the network's modules.
+    time lies between layers. Where the trace charges all of a module's work to the owners
+    of its weights, or those run compiled, it has no row there: then it is said what it is.
     """
-    moved = {
+    rows = {layer.path for layer in trace.layers}
+    worked = {
         operation.path
-        for operation in operations
+        for operation in trace.ops
         if operation.macs or operation.bytes_written or operation.status == "unknown"
     }
-    return [
-        path
-        for path, module in structure.placed.items()
-        if path in moved or not any(child is not None for child in module._modules.values())
-    ]
+    hidden = find_hidden(structure)
+    timed: dict[str, str] = {}
+    for module, places in structure.modules.values():
+        compiled = is_compiled(module)
+        if id(module) in hidden:
+            continue
+        for path in places:
+            if compiled or path in worked or (not has_children(module) and path in rows):
+                timed[path] = "" if path in rows else "compiled" if compiled else "functional"
+    return timed
+
+
+def has_children(module: nn.Module) -> bool:
+    """Whether a module holds others."""
+    return any(child is not None for child in module._modules.values())

@@ -1,21 +1,24 @@
 """The measuring loop: clean and instrumented passes in turns, until a rule is content.
 
 A shared machine drifts by tens of per cent within a minute, so nothing is measured after
-something else: in each round every kind of pass runs once, in an order that turns round.
+something else: in each round every kind of pass runs, in an order that turns round. Short
+passes run a few in a row, since caches are cold after any other work.
 The clock is an argument, so that the loop can be tested to the nanosecond.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from math import inf
+from typing import Any, Protocol
 
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.measured.profile import EmptyCosts, Pass, Span
 from mobilenet_profiler.measured.statistics import estimate_median, find_median
 from mobilenet_profiler.timing.clocks import Clock
-from mobilenet_profiler.timing.instruments import Decoded, Instruments, Watch, decode
+from mobilenet_profiler.timing.instruments import Decoded, Instruments, Marks, Watch, decode
 
 CLEAN, EAGER, INSTRUMENTED = "clean", "eager", "instrumented"
 FEWEST = 6  # rounds: the fewest whose extremes hold the median with 95 per cent
@@ -24,6 +27,9 @@ STILL_WARMING = 0.02  # a window that is so much faster than the one before show
 LONGEST_WARMUP = 20  # passes
 PATIENCE = 10.0  # seconds after which a precision that does not come is given up
 DEFAULT_PRECISION = 0.02
+ROW = 20_000_000  # nanoseconds that passes of one kind in a row take
+LONGEST_ROW = 8  # passes
+KEPT = 16  # passes whose spans are kept until the timeline is chosen
 
 OnProgress = Callable[[float, str], None]
 
@@ -53,6 +59,14 @@ class Subject(Protocol):
         ...
 
 
+def check_whole(name: str, value: Any, least: int, most: int = 2**63 - 1) -> None:
+    """Raise UsageError for what is no whole number within these bounds."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or not least <= value <= most:
+        bound = f"from {least} to {most}" if whole and value > most else f"of at least {least}"
+        raise UsageError(f"{name} must be a whole number {bound}, given {value!r}")
+
+
 @dataclass(frozen=True, slots=True)
 class StopRule:
     """When there are samples enough: one of three.
@@ -70,26 +84,41 @@ class StopRule:
         given = [self.iterations, self.min_time, self.precision]
         if sum(value is not None for value in given) > 1:
             raise UsageError("give one of iterations, min_time and precision, not several")
-        for name in ("iterations", "min_time", "precision"):
+        if self.iterations is not None:
+            check_whole("iterations", self.iterations, 1)
+        for name in ("min_time", "precision"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise UsageError(f"{name} must be above 0, given {value}")
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if value is not None and not (number and 0 < value < inf):
+                raise UsageError(f"{name} must be a number above 0, given {value!r}")
 
     @property
     def goal(self) -> float:
         """The precision to reach where nothing else was asked for."""
         return DEFAULT_PRECISION if self.precision is None else self.precision
 
+    def count_wanted(self, recording: Recording) -> int | None:
+        """How many passes of each kind make up the iterations, if these are the rule."""
+        if self.iterations is None:
+            return None
+        return max(-(-self.iterations // len(recording.passes)), 1)
+
+    def is_due(self, turn: int) -> bool:
+        """Whether to look after this round: medians are taken an eighth of the way apart."""
+        if self.iterations is not None or self.min_time is not None:
+            return True
+        return turn % (1 << max(turn.bit_length() - 4, 0)) == 0
+
     def progress(self, recordings: Sequence[Recording], seconds: float) -> float:
         """How much is done, 0 to 1; 1 ends the measurement."""
         rounds = min(len(recording.passes[CLEAN]) for recording in recordings)
-        if self.iterations is not None:
-            wanted = max(-(-self.iterations // len(recordings[0].passes)), 1)
+        wanted = self.count_wanted(recordings[0])
+        if wanted is not None:
             return min(rounds / wanted, 1.0)
         if rounds < FEWEST:
             return min(rounds / FEWEST, 0.99)
         if self.min_time is not None:
-            spent = min(sum(p.wall for p in r.passes[CLEAN]) for r in recordings)
+            spent = min(recording.spent for recording in recordings)
             return min(spent / 1e9 / self.min_time, 1.0)
         return self._progress_by_precision(recordings, seconds)
 
@@ -117,26 +146,34 @@ class StopRule:
 
 @dataclass
 class Recording:
-    """What was taken of one subject, in the order in which it was taken."""
+    """What was taken of one subject, in the order in which it was taken.
+
+    row: how many passes of a kind run one after the other. spent: nanoseconds of clean ones.
+    """
 
     passes: dict[str, list[Pass]]
     decoded: list[Decoded] = field(default_factory=list)
     empties: list[tuple[float, ...]] = field(default_factory=list)
     warmup: int = 0
     settled: bool = True
-    timeline: tuple[Span, ...] = ()
-    shown: int = 0  # nanoseconds of the pass of `timeline`
+    row: int = 1
+    spent: int = 0
+    latest: deque[tuple[int, tuple[Span, ...]]] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def add(self, kind: str, taken: Pass, decoded: Decoded) -> None:
-        """A pass; of the spans those of the instrumented pass nearest the median are kept."""
+        """A pass; the spans of the latest ones are kept."""
         self.passes[kind].append(taken)
-        if kind != INSTRUMENTED:
-            return
-        middle = find_median([sample.time for sample in self.passes[kind]])
-        if not self.timeline or abs(taken.time - middle) <= abs(self.shown - middle):
-            self.timeline, self.shown = tuple(decoded.spans), taken.time
-        decoded.spans.clear()
-        self.decoded.append(decoded)
+        self.spent += taken.wall if kind == CLEAN else 0
+        if kind == INSTRUMENTED:
+            self.latest.append((taken.time, tuple(decoded.spans)))
+            decoded.spans.clear()
+            self.decoded.append(decoded)
+
+    @property
+    def timeline(self) -> tuple[Span, ...]:
+        """The spans of one of the latest instrumented passes, the one nearest the median."""
+        middle = find_median([sample.time for sample in self.passes[INSTRUMENTED]])
+        return min(self.latest, key=lambda kept: abs(kept[0] - middle))[1]
 
     @property
     def empty(self) -> EmptyCosts:
@@ -163,41 +200,61 @@ def measure(
         warm_up(subject, clock, recording, warmup, rule)
     start, turn, done = clock.now(), 0, 0.0
     while done < 1.0:
-        _take_round(subjects, recordings, clock, turn)
+        _take_round(subjects, recordings, clock, turn, rule)
         turn += 1
-        done = rule.progress(recordings, (clock.now() - start) / 1e9)
-        tell(done, f"round {turn}")
+        if rule.is_due(turn):
+            done = rule.progress(recordings, (clock.now() - start) / 1e9)
+            tell(done, f"round {turn}")
     return recordings
 
 
 def _take_round(
-    subjects: Sequence[Subject], recordings: Sequence[Recording], clock: Clock, turn: int
+    subjects: Sequence[Subject],
+    recordings: Sequence[Recording],
+    clock: Clock,
+    turn: int,
+    rule: StopRule,
 ) -> None:
-    """Each kind of pass of each subject once, every other round the other way round."""
+    """A row of passes of each kind of each subject, every other round the other way round."""
     step = -1 if turn % 2 else 1
     for subject, recording in list(zip(subjects, recordings, strict=True))[::step]:
-        for kind in subject.kinds[::step]:
-            recording.add(kind, *take_pass(subject, clock, kind))
+        wanted = rule.count_wanted(recording)
+        left = recording.row if wanted is None else wanted - len(recording.passes[CLEAN])
+        count = min(recording.row, left)
+        for kind in subject.kinds[::step] if count > 0 else ():
+            for taken, decoded in take_row(subject, clock, kind, count):
+                recording.add(kind, taken, decoded)
         recording.empties.append(subject.measure_empty(clock))
 
 
-def take_pass(subject: Subject, clock: Clock, kind: str) -> tuple[Pass, Decoded]:
-    """One pass from an idle device to an idle device."""
-    if kind != INSTRUMENTED:
-        return _run(subject, clock, kind, Watch(clock))
-    instruments = subject.make_instruments(clock)
-    with instruments.attach():
-        return _run(subject, clock, kind, instruments)
+def take_row(
+    subject: Subject, clock: Clock, kind: str, count: int = 1
+) -> list[tuple[Pass, Decoded]]:
+    """So many passes in a row, each from an idle device to an idle device.
+
+    What their marks mean is worked out after the last, so that nothing lies between them.
+    """
+    watch = subject.make_instruments(clock) if kind == INSTRUMENTED else Watch(clock)
+    taken = []
+    with watch.attach():
+        for _ in range(count):
+            taken.append(_run(subject, clock, kind, watch))
+            watch.clear()
+    return [_decode_pass(*one) for one in taken]
 
 
-def _run(subject: Subject, clock: Clock, kind: str, watch: Watch) -> tuple[Pass, Decoded]:
+def _run(subject: Subject, clock: Clock, kind: str, watch: Watch) -> tuple[Marks, list[int], int]:
     clock.wait()
     before = clock.now()
     watch.start()
     subject.run(kind, watch)
     clock.wait()
     wall = clock.now() - before
-    decoded = decode(watch, clock.read(watch.marks))
+    return watch.keep(), clock.read(watch.marks), wall
+
+
+def _decode_pass(marks: Marks, times: list[int], wall: int) -> tuple[Pass, Decoded]:
+    decoded = decode(marks, times)
     return Pass(tuple(decoded.phases.values()), wall), decoded
 
 
@@ -206,17 +263,25 @@ def warm_up(
 ) -> None:
     """Run passes that do not count until they no longer get faster, or so many as are asked for.
 
-    One of every kind first: each has its own first time.
+    One of every kind first: each has its own first time. How long they take says how many
+    will run in a row.
     """
     times: list[int] = []
     for kind in subject.kinds[1:] if count is None else ():
-        take_pass(subject, clock, kind)
+        take_row(subject, clock, kind)
         recording.warmup += 1
     most = _limit_warmup(rule) if count is None else count
     while len(times) < most and not (count is None and has_settled(times)):
-        times.append(take_pass(subject, clock, CLEAN)[0].wall)
+        times += [taken.wall for taken, _ in take_row(subject, clock, CLEAN)]
     recording.warmup += len(times)
     recording.settled = count is not None or has_settled(times)
+    recording.row = choose_row(times)
+
+
+def choose_row(times: Sequence[int]) -> int:
+    """How many passes run in a row, by the last of the warm-up; 1 where there was none."""
+    last = find_median(times[-WINDOW:]) if times else float(ROW)
+    return int(min(max(ROW // max(last, 1.0), 1), LONGEST_ROW))
 
 
 def _limit_warmup(rule: StopRule) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -29,11 +29,15 @@ from mobilenet_profiler.trace.values import fill_tensor
 
 @dataclass
 class Prepared:
-    """A network on its device, traced, and ready to be measured."""
+    """A network on its device, traced, and ready to be measured.
+
+    kinds: by path of a timed layer, '' or what it is where the trace has no row for it.
+    """
 
     trace: Trace
     subject: Inference | TrainingStep
     setup: Setup
+    kinds: Mapping[str, str]
     notes: tuple[str, ...] = ()
 
 
@@ -86,11 +90,11 @@ def _prepare_once(module: nn.Module, spec: ModelSpec, inputs: Inputs, request: R
         check_trainable(module)
     trace = trace_module(module, inputs, named.label, named.as_dict(), backward=request.trains)
     values = _fill_inputs(module, inputs, request)
-    timed = choose_timed(Structure(module), trace.ops)
+    timed = choose_timed(Structure(module), trace)
     compiled = _compile(module) if request.compile else None
-    subject = _make_subject((named.label, module, values, timed, compiled), request)
+    subject = _make_subject((named.label, module, values, tuple(timed), compiled), request)
     setup = _describe_setup(module, values, request)
-    return Prepared(trace, subject, setup, tuple(_list_notes(trace, subject, request)))
+    return Prepared(trace, subject, setup, timed, tuple(_list_notes(trace, subject, request)))
 
 
 def _make_subject(given: tuple[Any, ...], request: Request) -> Inference | TrainingStep:

@@ -88,6 +88,8 @@ def profile_specs(specs: Sequence[ModelSpec], **options: Any) -> tuple[Profile, 
 
     options: of `profile`, from `device` on. Raises UsageError.
     """
+    if not specs:
+        raise UsageError("give at least one spec to profile, given none")
     rule = StopRule(*(options.pop(name, None) for name in ("iterations", "min_time", "precision")))
     request = Request(rule=rule, **options)
     with _prepare_machine(request):

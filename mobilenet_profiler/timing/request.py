@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
 from mobilenet_profiler.errors import UsageError, unknown_name
 from mobilenet_profiler.measured.training import OPTIMIZERS
 from mobilenet_profiler.timing.environment import parse_device
-from mobilenet_profiler.timing.measuring import OnProgress, StopRule
+from mobilenet_profiler.timing.measuring import OnProgress, StopRule, check_whole
 
 DTYPES = ("float32", "float16", "bfloat16")
 RUN_MODES = ("inference", "train")
@@ -39,10 +38,13 @@ class Request:
             raise unknown_name("mode", self.mode, RUN_MODES)
         if self.optimizer not in OPTIMIZERS:
             raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
+        if not isinstance(self.device, str):
+            raise UsageError(f"device must be a text such as 'cuda:0', given {self.device!r}")
         object.__setattr__(self, "device", parse_device(self.device))
-        _check_whole("threads", self.threads, 1)
-        _check_whole("warmup", self.warmup, 0)
-        _check_whole("seed", self.seed, 0)
+        for name, least in (("threads", 1), ("warmup", 0)):
+            if getattr(self, name) is not None:
+                check_whole(name, getattr(self, name), least)
+        check_whole("seed", self.seed, 0)
 
     @property
     def place(self) -> torch.device:
@@ -59,10 +61,3 @@ class Request:
     def trains(self) -> bool:
         """Whether steps of training are run rather than forward passes."""
         return self.mode == "train"
-
-
-def _check_whole(name: str, value: Any, least: int) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UsageError(f"{name} must be a whole number of at least {least}, given {value!r}")
