@@ -8,6 +8,7 @@ import sys
 import typer
 
 from mobilenet_profiler import __version__
+from mobilenet_profiler.cli.ceiling import ceiling
 from mobilenet_profiler.cli.check import check
 from mobilenet_profiler.cli.compare import compare
 from mobilenet_profiler.cli.conventions import conventions
@@ -41,6 +42,7 @@ app.command()(published)
 app.command()(verify)
 app.command()(compare)
 app.command()(check)
+app.command()(ceiling)
 
 
 def _print_version(asked: bool) -> None:

@@ -19,6 +19,9 @@ FAIR = 0.9
 # Interruptions a second of processor time. An idle Linux interrupts some ten times for work of
 # its own that takes microseconds; work that competes does so at every slice of some 3 ms.
 INTERRUPTED = 25
+# Of the cores, busy with other work: that much can take the memory's bandwidth and the clock
+# from a process that waits for no core.
+OTHERS = 0.25
 # Evidence below this is one slice of somebody's, or a tick of the kernel's clock (10 ms) or two.
 LEAST = 50_000_000
 
@@ -29,12 +32,12 @@ def list_contention_warnings(contention: Contention, passes: int, threads: int) 
     passes: of the network while it was counted. threads: of one operation on the CPU, or 0
     where a GPU computes and the host may sleep meanwhile.
     """
+    competition = list(_warn_of_competition(contention, passes, threads))
     return [
         *_warn_of_threads(contention, threads),
         *_warn_of_steal(contention),
-        *_warn_of_competition(contention, passes, threads),
+        *(competition or _warn_of_others(contention, threads)),
         *_warn_of_sleep(contention, passes, threads),
-        *_warn_of_load(contention, threads),
     ]
 
 
@@ -91,11 +94,23 @@ def _warn_of_sleep(contention: Contention, passes: int, threads: int) -> Iterato
         )
 
 
-def _warn_of_load(contention: Contention, threads: int) -> Iterator[str]:
-    """Work that was there before and shares caches, memory and clock, if no processor.
+def _warn_of_others(contention: Contention, threads: int) -> Iterator[str]:
+    """Work that takes no core from this process, but shares caches, memory and clock with it."""
+    others, cores = contention.others, _count(contention.cores, "core")
+    if others is None:
+        yield from _warn_of_load(contention, threads)
+    elif others >= OTHERS * contention.cores and others * contention.wall >= LEAST:
+        yield (
+            f"other work kept {others:.1f} of {cores} busy: "
+            "stop it, for it shares caches, memory and the clock"
+        )
 
-    A run like this one just before leaves a load of `threads`; beyond it, from half of the
-    cores on, others share physical cores with this process where each runs two threads.
+
+def _warn_of_load(contention: Contention, threads: int) -> Iterator[str]:
+    """The same by the load of the minute before, where nothing better is known.
+
+    A run like this one just before leaves a load of `threads`; from half of the cores on
+    beyond it, others share physical cores with this process where each runs two threads.
     """
     load, cores = contention.load, contention.cores
     if load is not None and load - max(threads, 1) > max(cores / 2, 0.5):

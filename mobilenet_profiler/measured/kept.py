@@ -81,7 +81,7 @@ def find_ceiling(
     """
     path = locate_ceiling(device, environment)
     try:
-        ceiling = read_ceiling(path.read_text(encoding="utf-8"))
+        ceiling = decode_ceiling(path.read_text(encoding="utf-8"))
         _check_home(ceiling, device, environment)
     except FileNotFoundError:
         return None
@@ -119,12 +119,12 @@ def describe_ceiling(ceiling: Ceiling) -> dict[str, Any]:
     }
 
 
-def write_ceiling(ceiling: Ceiling) -> str:
+def encode_ceiling(ceiling: Ceiling) -> str:
     """The text of its file, and of `ceiling --format json`."""
-    return json.dumps(describe_ceiling(ceiling), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(describe_ceiling(ceiling), indent=2, ensure_ascii=False) + "\n"
 
 
-def read_ceiling(text: str) -> Ceiling:
+def decode_ceiling(text: str) -> Ceiling:
     """The ceiling that such a text holds.
 
     Raises ValueError, naming what is wrong in it.

@@ -130,7 +130,8 @@ class Contention:
     processor time that the hypervisor gave to others, or None where it is not known.
     load: the machine's load average when the measurement began, or None. cores: usable.
     waited: nanoseconds that threads of this process, all together, were ready to run and
-    had no processor, or None where the system does not count them.
+    had no processor, or None where the system does not count them. others: how many of the
+    cores other work kept busy meanwhile, on average, or None.
     """
 
     wall: int = 0
@@ -141,6 +142,7 @@ class Contention:
     load: float | None = None
     cores: int = 1
     waited: int | None = None
+    others: float | None = None
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,12 @@ class Ceiling:
         """The dtypes of its matrix products, in the order in which they were measured."""
         return tuple(dict.fromkeys(peak.dtype for peak in self.peaks))
 
+    @property
+    def hardware(self) -> str:
+        """The model of the processor or GPU; the device where that is not known."""
+        room, key = ("cpu", "model") if self.device == "cpu" else ("gpu", "name")
+        return str((self.environment.get(room) or {}).get(key) or self.device)
+
     def covers(self, threads: int) -> bool:
         """Whether it was measured with so many threads; on a GPU any number will do."""
         return bool(self.bandwidths) and (self.threads == (0,) or threads in self.threads)
@@ -182,22 +188,26 @@ class RooflinePoint:
 
 
 def find_peak(ceiling: Ceiling, dtype: str, threads: int = 0) -> float | None:
-    """Multiply-accumulates a second of the best product of any size; None without one."""
+    """Multiply-accumulates a second of the best product of any size; None without one.
+
+    What fewer threads reached, so many can reach too: the best of all up to `threads`.
+    """
     peak = choose_peak(ceiling, dtype, threads)
     return peak.macs_per_second if peak else None
 
 
 def choose_peak(ceiling: Ceiling, dtype: str, threads: int = 0) -> Peak | None:
     """The fastest product of a dtype, with the size at which it was reached."""
-    known = [peak for peak in _choose(ceiling.peaks, threads) if peak.dtype == dtype]
+    known = [peak for peak in _choose(ceiling, ceiling.peaks, threads) if peak.dtype == dtype]
     return max(known, key=lambda peak: peak.macs_per_second, default=None)
 
 
 def find_bandwidth(ceiling: Ceiling, threads: int = 0, bytes_moved: int = 0) -> float | None:
     """Bytes a second that so many bytes can be moved at; None where nothing was measured.
 
-    The best of every pattern and every working set from the last that these bytes fill: data
-    that fit into a cache are judged by the cache, and more data never move faster.
+    The best of every pattern and of every working set from the last that these bytes fill:
+    data that fit into a cache are judged by the cache, and more data never move faster.
+    What fewer threads reached, so many can reach too.
     """
     point = choose_bandwidth(ceiling, threads, bytes_moved)
     return point.bytes_per_second if point else None
@@ -205,7 +215,7 @@ def find_bandwidth(ceiling: Ceiling, threads: int = 0, bytes_moved: int = 0) -> 
 
 def choose_bandwidth(ceiling: Ceiling, threads: int = 0, bytes_moved: int = 0) -> Bandwidth | None:
     """The measurement behind `find_bandwidth`."""
-    known = _choose(ceiling.bandwidths, threads)
+    known = _choose(ceiling, ceiling.bandwidths, threads)
     filled = [point.working_set for point in known if point.working_set <= bytes_moved]
     least = max(filled, default=0)
     large = [point for point in known if point.working_set >= least]
@@ -220,7 +230,7 @@ def find_memory_bandwidth(ceiling: Ceiling, threads: int = 0) -> float | None:
 
 def choose_memory_bandwidth(ceiling: Ceiling, threads: int = 0) -> Bandwidth | None:
     """The measurement behind `find_memory_bandwidth`."""
-    known = _choose(ceiling.bandwidths, threads)
+    known = _choose(ceiling, ceiling.bandwidths, threads)
     largest = max((point.working_set for point in known), default=0)
     return choose_bandwidth(ceiling, threads, largest)
 
@@ -229,7 +239,11 @@ def find_overhead(
     ceiling: Ceiling, operation: str, dtype: str = "float32", threads: int = 0
 ) -> float | None:
     """Nanoseconds of an operation that does no work; that of float32 where its dtype has none."""
-    known = [point for point in _choose(ceiling.overheads, threads) if point.operation == operation]
+    known = [
+        point
+        for point in ceiling.overheads
+        if point.operation == operation and point.threads in (0, threads)
+    ]
     own = [point for point in known if point.dtype == dtype]
     plain = [point for point in known if point.dtype == "float32"]
     return min((point.nanoseconds for point in own or plain), default=None)
@@ -330,6 +344,8 @@ def _keep_best(points: Sequence[AnyPoint]) -> tuple[AnyPoint, ...]:
     return tuple(sorted(best.values(), key=lambda point: point.threads))
 
 
-def _choose(points: Sequence[AnyPoint], threads: int) -> list[AnyPoint]:
-    """The points with so many threads, or all of a device that has none."""
-    return [point for point in points if point.threads in (0, threads)]
+def _choose(ceiling: Ceiling, points: Sequence[AnyPoint], threads: int) -> list[AnyPoint]:
+    """The points with so many threads and with fewer; none where so many were not measured."""
+    return (
+        [point for point in points if point.threads <= threads] if ceiling.covers(threads) else []
+    )

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-ROOT = Path("/")
+from mobilenet_profiler.timing.processor import ROOT, parse_size, read_line
+
 _CACHES = "sys/devices/system/cpu/cpu[0-9]*/cache/index[0-9]*"
 
 
@@ -22,10 +23,10 @@ def add_caches(root: Path = ROOT) -> int | None:
     """Bytes of the CPU's caches of the highest level: processors that share one have one."""
     found: dict[tuple[int, str], int] = {}
     for index in root.glob(_CACHES):
-        level, sharers = _read(index / "level"), _read(index / "shared_cpu_list")
-        size = re.fullmatch(r"(\d+)([KMG]?)", _read(index / "size"))
-        if level.isdigit() and size:
-            found[int(level), sharers] = int(size[1]) << 10 * " KMG".index(size[2] or " ")
+        level, sharers = read_line(index / "level"), read_line(index / "shared_cpu_list")
+        size = parse_size(read_line(index / "size") or "")
+        if level and sharers and size:
+            found[int(level), sharers] = size
     last = max((level for level, _ in found), default=0)
     return sum(size for (level, _), size in found.items() if level == last) or None
 
@@ -39,18 +40,13 @@ def find_free_memory(device: str, root: Path = ROOT) -> int | None:
 
 
 def _find_available(root: Path) -> int | None:
-    found = re.search(r"^MemAvailable:\s*(\d+) kB", _read(root / "proc/meminfo"), re.MULTILINE)
+    told = read_line(root / "proc/meminfo") or ""
+    found = re.search(r"^MemAvailable:\s*(\d+) kB", told, re.MULTILINE)
     return int(found[1]) << 10 if found else None
 
 
 def _find_allowed(root: Path) -> int | None:
     group = root / "sys/fs/cgroup"
-    limit, used = _read(group / "memory.max"), _read(group / "memory.current")
-    return max(int(limit) - int(used), 0) if limit.isdigit() and used.isdigit() else None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""
+    limit = read_line(group / "memory.max") or ""  # 'max' where there is none
+    used = read_line(group / "memory.current") or "0"
+    return max(int(limit) - int(used), 0) if limit.isdigit() else None

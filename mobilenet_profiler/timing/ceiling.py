@@ -6,7 +6,6 @@ sample counts; all are kept. Every setting of torch that is changed is set back.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +18,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (its name everywhere)
 from torch import Tensor
 
+from mobilenet_profiler.measured.contention import OTHERS, STEAL, WAITED
+from mobilenet_profiler.measured.profile import Contention
 from mobilenet_profiler.measured.roofline import (
     CONVOLUTION,
     DEPTHWISE,
@@ -33,11 +34,18 @@ from mobilenet_profiler.measured.roofline import (
 )
 from mobilenet_profiler.timing.capacity import find_free_memory, find_last_cache
 from mobilenet_profiler.timing.clocks import Clock, make_clock
+from mobilenet_profiler.timing.contention import ContentionMeter
 
-CPU_DTYPES = ("float32", "bfloat16", "float16")
-GPU_DTYPES = ("float32", "tf32", "bfloat16", "float16")
-CPU_SIZES = (128, 256, 512, 1024, 2048)
-GPU_SIZES = (512, 1024, 2048, 4096, 8192)
+DTYPES = {
+    "cpu": ("float32", "bfloat16", "float16"),
+    "cuda": ("float32", "tf32", "bfloat16", "float16"),
+    "mps": ("float32", "bfloat16", "float16"),
+}
+SIZES = {  # rows of square matrices
+    "cpu": (128, 256, 512, 1024, 2048),
+    "cuda": (512, 1024, 2048, 4096, 8192),
+    "mps": (512, 1024, 2048, 4096),
+}
 SMALLEST_SET = 96 << 10  # bytes; it and its doubles divide into two arrays and into three
 LEAST_SET, MOST_SET = 192 << 20, 384 << 20  # what the largest working set lies between
 BEYOND = 4  # times the last cache: what is left in it from the pass before no longer shows
@@ -47,7 +55,7 @@ _AGREES = 1.05  # a best sample is believed where another comes so near
 
 Call = Callable[[], object]
 Measure = Callable[["Bench"], Iterable[Point | str]]
-Progress = Callable[[int, int, str], None]
+OnProgress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,7 @@ def measure_ceiling(
     device: str,
     environment: Mapping[str, Any],
     threads: Sequence[int] = (),
-    progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
     clock: Clock | None = None,
     patience: Patience = Patience(),
 ) -> Ceiling:
@@ -101,18 +109,19 @@ def measure_ceiling(
 
     device: 'cpu', 'cuda:0', 'mps'. environment: what it is kept for, of `choose_conditions`.
     threads: of the CPU, besides 1 and as many as torch takes by itself; another device has
-    none. progress: called before each step with the steps done, their number and what comes.
+    none. on_progress: called before each step with the part that is done, 0 to 1, and what comes.
     """
     bench = Bench(device, clock or make_clock(device), patience)
-    notes = [*_note_load()]
+    counts, notes = list_threads(device, threads), list[str]()
     points: list[Point] = []
-    with torch.inference_mode(), keep_threads():
-        steps = list_steps(bench, list_threads(device, threads), notes.append)
+    with torch.inference_mode(), keep_threads(), ContentionMeter() as meter:
+        steps = list_steps(bench, counts, notes.append)
         for done, step in enumerate(steps):
-            if progress:
-                progress(done, len(steps), step.what)
+            if on_progress:
+                on_progress(done / len(steps), step.what)
             for found in take_step(step):
                 notes.append(found) if isinstance(found, str) else points.append(found)
+    notes[:0] = note_contention(meter.contention, max(counts))
     if device.startswith("cuda"):
         torch.cuda.empty_cache()
     return Ceiling(
@@ -142,11 +151,11 @@ def list_steps(
     if cache and sets[-1] < BEYOND * cache:
         tell(
             f"the largest working set, {sets[-1] >> 20} MiB, is less than {BEYOND} times the last "
-            f"cache, {cache >> 20} MiB: memory may be slower than it seems"
+            f"cache, {cache >> 20} MiB: memory may be slower than this says"
         )
     arrays = make_arrays(bench.device, sets[-1])
-    dtypes, sizes = (CPU_DTYPES, CPU_SIZES) if bench.device == "cpu" else (GPU_DTYPES, GPU_SIZES)
-    dtypes = dtypes if bench.device.startswith(("cpu", "cuda")) else CPU_DTYPES
+    kind = bench.device.partition(":")[0]
+    dtypes, sizes = DTYPES[kind], SIZES[kind]
     measures: dict[str, Measure] = {
         **{
             f"bandwidth, {name}": partial(measure_bandwidths, name, arrays, sets)
@@ -188,7 +197,7 @@ def time_calls(clock: Clock, call: Call, patience: Patience) -> tuple[int, tuple
     while True:
         samples += take_samples(clock, call, calls, count, patience)
         best = sorted(samples)[:2]
-        if best[-1] <= best[0] * _AGREES or clock.now() - start >= patience.point:
+        if best[-1] <= best[0] * _AGREES or clock.now() - start >= 2 * patience.point:
             return calls, tuple(samples)
 
 
@@ -343,23 +352,31 @@ def list_working_sets(cache: int | None, free: int | None) -> tuple[int, ...]:
 
     cache: bytes of the last one, free: bytes of memory; None where that is not known.
     """
-    wanted = MOST_SET if cache is None else min(max(BEYOND * cache, LEAST_SET), MOST_SET)
-    allowed = wanted if free is None else min(wanted, free // 4)
+    wanted = MOST_SET if cache is None else max(BEYOND * cache, LEAST_SET)
+    allowed = MOST_SET if free is None else min(free // 4, MOST_SET)
     sets = [SMALLEST_SET]
-    while sets[-1] < wanted and 2 * sets[-1] <= max(allowed, SMALLEST_SET):
+    while sets[-1] < wanted and 2 * sets[-1] <= allowed:
         sets.append(2 * sets[-1])
     return tuple(sets)
 
 
-def _note_load() -> Iterator[str]:
-    """A warning where something else keeps the machine busy."""
-    cores = os.cpu_count() or 1
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    if load > cores / 2:
-        yield (
-            f"the load average was {load:.1f} on {cores} cores when it was measured: measure "
-            "again on a quiet machine, where the ceiling may be higher"
-        )
+def note_contention(contention: Contention, threads: int) -> Iterator[str]:
+    """A warning where others kept the machine busy, so that it may reach more than this.
+
+    threads: the most that were used; more than there are cores wait for each other.
+    """
+    waited = 0 if threads > contention.cores else contention.waited or 0
+    waited_share = waited / max(contention.cpu + waited, 1)
+    others = contention.others or 0.0
+    if waited_share >= WAITED:
+        seen = f"the process waited {waited_share:.0%} of its time for a processor"
+    elif others >= OTHERS * contention.cores:
+        seen = f"other work kept {others:.1f} of {contention.cores} cores busy"
+    elif (contention.steal or 0.0) >= STEAL:
+        seen = f"the hypervisor took {contention.steal:.0%} of the processor"
+    else:
+        return
+    yield f"{seen}: measure again on a quiet machine, which may reach more than this"
 
 
 def _name_threads(count: int) -> str:

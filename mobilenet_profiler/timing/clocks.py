@@ -1,11 +1,13 @@
 """Clocks: points in a device's time that are cheap to take and are read after the pass.
 
-clock = make_clock("cuda:0")
-marks = [clock.mark()]
-model(images)
-marks.append(clock.mark())
-clock.wait()
-start, end = clock.read(marks)
+    clock = make_clock("cuda:0")
+    marks = [clock.mark()]
+    model(images)
+    marks.append(clock.mark())
+    clock.wait()
+    start, end = clock.read(marks)
+
+A clock waits for its device where it is told to, and nowhere else.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """What else the machine did while samples were taken: counters of the system, read twice.
 
-with ContentionMeter() as meter:
-    measure()
-meter.contention
+    with ContentionMeter() as meter:
+        measure()
+
+`meter.contention` is what was counted in between.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from mobilenet_profiler.measured.profile import Contention
 from mobilenet_profiler.timing.processor import (
@@ -23,23 +25,35 @@ from mobilenet_profiler.timing.processor import (
     read_line,
 )
 
-_STEAL = 7  # the place in a line of /proc/stat; what follows it is in others already (proc(5))
+# Places in a processor's line of /proc/stat; what follows the last is in others already (proc(5)).
+_IDLE, _IOWAIT, _STEAL = 3, 4, 7
+
+
+class Ticks(NamedTuple):
+    """Time of some processors together, in the kernel's unit.
+
+    processors: how many. stolen: by a hypervisor. busy: with work of anyone here.
+    """
+
+    processors: int = 0
+    whole: int = 0
+    stolen: int = 0
+    busy: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
     """What the system counted until one moment.
 
-    wall, cpu: nanoseconds. stolen, ticks: of the processors in use, in the kernel's unit.
-    waits: by thread, nanoseconds ready and without a processor, or None.
+    wall, cpu: nanoseconds. ticks: of the processors in use. waits: by thread, nanoseconds
+    ready and without a processor, or None.
     """
 
     wall: int
     cpu: int
     voluntary: int = 0
     involuntary: int = 0
-    stolen: int = 0
-    ticks: int = 0
+    ticks: Ticks = field(default_factory=Ticks)
     load: float | None = None
     waits: Mapping[int, int] | None = field(default_factory=dict)
 
@@ -78,16 +92,20 @@ class ContentionMeter:
 
 def subtract_counters(begin: Counters, end: Counters, cores: int) -> Contention:
     """What happened between two readings."""
-    ticks = end.ticks - begin.ticks
+    wall, cpu = end.wall - begin.wall, end.cpu - begin.cpu
+    whole = end.ticks.whole - begin.ticks.whole
+    stolen, busy = end.ticks.stolen - begin.ticks.stolen, end.ticks.busy - begin.ticks.busy
+    known = whole > 0 and wall > 0
     return Contention(
-        wall=end.wall - begin.wall,
-        cpu=end.cpu - begin.cpu,
+        wall=wall,
+        cpu=cpu,
         voluntary=end.voluntary - begin.voluntary,
         involuntary=end.involuntary - begin.involuntary,
-        steal=(end.stolen - begin.stolen) / ticks if ticks > 0 else None,
+        steal=stolen / whole if known else None,
         load=begin.load,
         cores=cores,
         waited=subtract_waits(begin.waits, end.waits),
+        others=max(busy / whole * end.ticks.processors - cpu / wall, 0.0) if known else None,
     )
 
 
@@ -102,29 +120,29 @@ def read_counters(root: Path = ROOT) -> Counters:
     """The counters now."""
     voluntary, involuntary = _read_switches()
     cpus = find_usable_cpus()
-    stolen, ticks = parse_stat(read_line(root / "proc/stat") or "", cpus)
     return Counters(
         wall=time.perf_counter_ns(),
         cpu=time.process_time_ns(),
         voluntary=voluntary,
         involuntary=involuntary,
-        stolen=stolen,
-        ticks=ticks,
+        ticks=parse_stat(read_line(root / "proc/stat") or "", cpus),
         load=_read_load(cpus),
         waits=read_waits(root),
     )
 
 
-def parse_stat(text: str, cpus: Collection[int]) -> tuple[int, int]:
-    """Stolen and all ticks of these processors in /proc/stat's text; (0, 0) if not told."""
-    stolen = ticks = 0
+def parse_stat(text: str, cpus: Collection[int]) -> Ticks:
+    """The ticks of these processors in /proc/stat's text; zeros if not told."""
     names = {f"cpu{cpu}" for cpu in cpus}
-    for line in text.splitlines():
-        name, *values = line.split()
-        if name in names and len(values) > _STEAL:
-            counts = [int(value) for value in values[: _STEAL + 1]]
-            stolen, ticks = stolen + counts[_STEAL], ticks + sum(counts)
-    return stolen, ticks
+    lines = [line.split() for line in text.splitlines()]
+    counts = [
+        [int(value) for value in values[: _STEAL + 1]]
+        for name, *values in filter(None, lines)
+        if name in names and len(values) > _STEAL
+    ]
+    whole, stolen = sum(map(sum, counts)), sum(own[_STEAL] for own in counts)
+    idle = sum(own[_IDLE] + own[_IOWAIT] for own in counts)
+    return Ticks(len(counts), whole, stolen, whole - stolen - idle)
 
 
 def read_waits(root: Path = ROOT) -> dict[int, int] | None:

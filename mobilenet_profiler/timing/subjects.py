@@ -17,13 +17,21 @@ from mobilenet_profiler.trace.blame import describe_failure
 from mobilenet_profiler.trace.inputs import Inputs
 from mobilenet_profiler.trace.modules import Structure
 
-_WITHOUT_MEMORY = ("can't allocate memory", "not enough memory")  # how the CPU's allocator says it
+# How allocators say it that raise no OutOfMemoryError: the CPU's, MPS', and libraries of CUDA.
+_WITHOUT_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "MPS backend out of memory",
+    "CUDA error: out of memory",
+    "STATUS_ALLOC_FAILED",
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a device or the machine had no memory left."""
-    text = str(error)
-    return isinstance(error, torch.OutOfMemoryError) or any(w in text for w in _WITHOUT_MEMORY)
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(w in str(error) for w in _WITHOUT_MEMORY)
 
 
 @contextmanager

@@ -28,7 +28,9 @@ def make(
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_quiet_machine_gets_no_warning(threads: int) -> None:
     # As read on an idle machine: some interruptions, a little steal, a last minute's load.
-    quiet = make(cpu=9.97, waited=0.02, involuntary=80, voluntary=30, steal=0.001, load=0.4)
+    quiet = make(
+        cpu=9.97, waited=0.02, involuntary=80, voluntary=30, steal=0.001, load=0.4, others=0.03
+    )
     assert list_contention_warnings(quiet, 100, threads) == []
 
 
@@ -90,9 +92,26 @@ def test_more_threads_than_cores_take_turns() -> None:
     ]
 
 
-def test_load_that_was_there_before_is_told() -> None:
-    assert list_contention_warnings(make(load=3.1), 100, 2) == [
-        "load 3.1 on 2 cores when the measurement began: stop other work, or wait until it is done"
+def test_work_on_other_cores_is_told() -> None:
+    assert list_contention_warnings(make(others=1.04), 100, 1) == [
+        "other work kept 1.0 of 2 cores busy: stop it, for it shares caches, memory and the clock"
+    ]
+    assert list_contention_warnings(make(others=0.4), 100, 1) == []
+    assert list_contention_warnings(make(others=3.0, cores=64), 100, 1) == []
+
+
+def test_work_that_took_cores_from_this_process_is_told_once() -> None:
+    shared = make(cpu=6.0, waited=4.0, involuntary=1_069, others=1.4)
+    assert len(list_contention_warnings(shared, 170, 1)) == 1
+
+
+def test_load_that_was_gone_when_the_measurement_began_is_not_told() -> None:
+    assert list_contention_warnings(make(others=0.02, load=5.8), 100, 1) == []
+
+
+def test_load_is_told_where_nothing_better_is_known() -> None:
+    assert list_contention_warnings(make(load=3.6), 100, 2) == [
+        "load 3.6 on 2 cores when the measurement began: stop other work, or wait until it is done"
     ]
     assert list_contention_warnings(make(load=1.6, cores=1), 100, 1) == [
         "load 1.6 on 1 core when the measurement began: stop other work, or wait until it is done"
@@ -144,6 +163,7 @@ def test_where_waiting_is_not_counted_neither_sign_alone_tells() -> None:
     steal=st.none() | st.floats(0, 1),
     load=st.none() | st.floats(0, 500),
     cores=st.integers(1, 256),
+    others=st.none() | st.floats(0, 256),
     threads=st.integers(0, 256),
     passes=st.integers(0, 10**6),
 )
@@ -155,10 +175,11 @@ def test_a_warning_is_one_line_that_says_what_to_do(
     steal: float | None,
     load: float | None,
     cores: int,
+    others: float | None,
     threads: int,
     passes: int,
 ) -> None:
-    contention = Contention(wall, cpu, switches, switches, steal, load, cores, waited)
+    contention = Contention(wall, cpu, switches, switches, steal, load, cores, waited, others)
     for line in list_contention_warnings(contention, passes, threads):
         seen, colon, advice = line.partition(": ")
         assert "\n" not in line

@@ -429,7 +429,7 @@ def test_every_column_has_a_name_of_its_own() -> None:
 
 def test_long_names_are_folded_and_numbers_stay() -> None:
     names = [f"features.denseblock.denselayer.convolution{place}" for place in range(3)]
-    profile = make_plain_profile({name: (1_000_000,) * 8 for name in names})
+    profile = make_plain_profile(dict.fromkeys(names, (1000000,) * 8))
     lines = show(profile, 60, ceiling=False).splitlines()
     assert max(map(len, lines)) <= 60
     table = take_table("\n".join(lines), "layer")

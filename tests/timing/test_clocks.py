@@ -118,6 +118,13 @@ def test_a_module_of_one_device_is_asked_for_no_index() -> None:
     assert device.synchronised == [()]
 
 
+@pytest.mark.parametrize("module", [torch.cuda, torch.mps])
+def test_the_stand_in_has_nothing_that_torch_has_not(module: Any) -> None:
+    assert {"Event", "synchronize"} <= set(dir(module))
+    assert {"record", "elapsed_time"} <= set(dir(module.Event))
+    assert "current_stream" in dir(torch.cuda)
+
+
 def test_the_cpu_has_the_hosts_clock() -> None:
     assert isinstance(make_clock("cpu"), CpuClock)
 

@@ -12,6 +12,7 @@ from mobilenet_profiler.measured.profile import Contention
 from mobilenet_profiler.timing.contention import (
     ContentionMeter,
     Counters,
+    Ticks,
     parse_stat,
     read_counters,
     read_waits,
@@ -28,27 +29,41 @@ intr 199866 0 0
 
 def test_steal_is_the_eighth_number_of_a_processors_line() -> None:
     # Time of guests, the ninth and tenth, is in the first two already.
-    assert parse_stat(STAT, {0, 1}) == (40, (100 + 50 + 400 + 10 + 5 + 30) + (200 + 50 + 600 + 10))
+    whole = (100 + 50 + 400 + 10 + 5 + 30) + (200 + 50 + 600 + 10)
+    assert parse_stat(STAT, {0, 1}) == Ticks(2, whole, 40, 100 + 50 + 5 + 200 + 50)
 
 
 def test_only_the_processors_in_use_are_read() -> None:
-    assert parse_stat(STAT, {1}) == (10, 860)
-    assert parse_stat(STAT, set()) == parse_stat("", {0}) == (0, 0)
-    assert parse_stat("cpu0 1 2 3", {0}) == (0, 0)  # before Linux 2.6.11
+    assert parse_stat(STAT, {1}) == Ticks(1, 860, 10, 250)
+    assert parse_stat(STAT, set()) == parse_stat("", {0}) == Ticks()
+    assert parse_stat("cpu0 1 2 3\n\n", {0}) == Ticks()  # before Linux 2.6.11
 
 
 def test_what_happened_is_the_difference_and_the_load_that_of_the_beginning() -> None:
-    begin = Counters(100, 50, 1, 2, stolen=10, ticks=1_000, load=0.5, waits={1: 5, 2: 9})
-    end = Counters(1_100, 950, 11, 32, stolen=16, ticks=1_200, load=2.5, waits={1: 25, 3: 4})
+    begin = Counters(100, 50, 1, 2, Ticks(2, 1_000, 10, 500), load=0.5, waits={1: 5, 2: 9})
+    end = Counters(1_100, 950, 11, 32, Ticks(2, 1_200, 16, 650), 2.5, waits={1: 25, 3: 4})
     assert subtract_counters(begin, end, 2) == Contention(
-        wall=1_000, cpu=900, voluntary=10, involuntary=30, steal=0.03, load=0.5, cores=2, waited=24
+        wall=1_000,
+        cpu=900,
+        voluntary=10,
+        involuntary=30,
+        steal=0.03,
+        load=0.5,
+        cores=2,
+        waited=24,
+        others=150 / 200 * 2 - 0.9,  # busy three quarters of two, nine tenths of one by itself
     )
+
+
+def test_work_of_this_process_alone_is_no_others() -> None:
+    begin, end = Counters(0, 0), Counters(1_000, 1_000, ticks=Ticks(2, 200, 0, 98))
+    assert subtract_counters(begin, end, 2).others == 0.0
 
 
 def test_what_the_system_does_not_count_is_none() -> None:
     begin, end = Counters(0, 0, waits=None), Counters(10, 10, waits=None)
     found = subtract_counters(begin, end, 1)
-    assert found.steal is found.load is found.waited is None
+    assert found.steal is found.load is found.waited is found.others is None
     assert subtract_waits({}, None) is None
 
 
@@ -114,3 +129,4 @@ def test_the_systems_counters_only_rise() -> None:
     assert min(found.voluntary, found.involuntary) >= 0
     assert found.steal is None or 0 <= found.steal <= 1
     assert found.waited is None or found.waited >= 0
+    assert found.others is None or found.others >= 0

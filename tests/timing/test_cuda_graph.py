@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -270,6 +271,16 @@ def test_an_error_from_before_is_no_reason() -> None:
 
 def test_an_error_without_words_is_named() -> None:
     assert explain_failure(NotImplementedError(), None) == "no CUDA graph: NotImplementedError"
+
+
+def test_the_stand_in_has_nothing_that_torch_has_not() -> None:
+    own = {name for name in vars(Cuda) if not name.startswith("_")} - {"end_pool", "release_pool"}
+    assert own | {"default_generators", "memory"} <= set(dir(torch.cuda))
+    assert {"_cuda_endAllocateToPool", "_cuda_releasePool"} <= set(dir(torch.cuda.memory))
+    assert {"clone_state", "graphsafe_set_state"} <= set(dir(torch.Generator))
+    assert {"replay", "reset"} <= set(dir(torch.cuda.CUDAGraph))
+    given = inspect.signature(torch.cuda.graph.__init__).parameters
+    assert {"pool", "stream", "capture_error_mode"} <= set(given)
 
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
