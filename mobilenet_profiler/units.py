@@ -32,6 +32,14 @@ def format_rounded(value: int) -> str:
     return str(value)
 
 
+def format_bytes(value: int) -> str:
+    """Bytes in binary units, to two decimals: `19.44 MiB` (MiB = 2**20); exact below 1 KiB."""
+    for size, unit in _BINARY:
+        if abs(value) >= size:
+            return f"{value / size:.2f} {unit}"
+    return f"{value} B"
+
+
 def format_digits(value: float, digits: int = 3) -> str:
     """A number to so many digits, and all those before its point: `98.8`, `0.412`, `1,234`."""
     if not value:
@@ -41,19 +49,11 @@ def format_digits(value: float, digits: int = 3) -> str:
 
 
 def format_size(size: int) -> str:
-    """Round bytes in binary units, in short: `96 KiB`, `1.5 MiB`, `384 MiB`."""
-    for power, prefix in ((30, "Gi"), (20, "Mi"), (10, "Ki")):
-        if size >= 1 << power:
-            return f"{size / (1 << power):.3g} {prefix}B"
+    """Bytes in units of 1,024: `96 KiB`, `1.5 MiB`, `384 MiB`."""
+    for power, unit in _BINARY:
+        if size >= power:
+            return f"{size / power:.3g} {unit}"
     return f"{size} B"
-
-
-def format_bytes(value: int) -> str:
-    """Bytes in binary units, to two decimals: `19.44 MiB` (MiB = 2**20); exact below 1 KiB."""
-    for size, unit in _BINARY:
-        if abs(value) >= size:
-            return f"{value / size:.2f} {unit}"
-    return f"{value} B"
 
 
 def format_share(part: int, whole: int) -> str:

@@ -78,7 +78,7 @@ def make_profile(
         instrumented=tuple(instrumented),
         layers=tuple(layers),
         work=work,
-        empty=EmptyCosts((INSIDE,) * rounds, (OUTSIDE,) * rounds),
+        empty=EmptyCosts(*((INSIDE,) * rounds, (OUTSIDE,) * rounds) * (2 if training else 1)),
         timeline=draw_timeline(phases, layers),
         warmup=7,
     )

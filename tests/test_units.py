@@ -13,6 +13,7 @@ from mobilenet_profiler.units import (
     TimeUnit,
     describe_ratio,
     format_count,
+    format_duration,
     format_estimate,
     format_percent,
     format_ratio,
@@ -194,3 +195,20 @@ def test_words_say_a_difference_where_there_is_one_and_show_it(
         number, _, rest = text.partition(" ")
         spread = float(rest.split()[1]) if rest.startswith("±") else 0.0
         assert float(number) - spread >= 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 0 s"),
+        (3_599, "59 min 59 s"),
+        (11_520, "3 h 12 min"),
+        (3_659.6, "1 h 1 min"),
+        (47 * 3600, "47 h 0 min"),
+        (49 * 3600, "2 days 1 h"),
+    ],
+)
+def test_long_times_in_words(seconds: float, text: str) -> None:
+    assert format_duration(seconds * 1e9) == text

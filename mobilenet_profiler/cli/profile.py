@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,13 +15,17 @@ import typer
 from mobilenet_profiler.cli import options as opt
 from mobilenet_profiler.cli.model import (
     Settings,
+    gives_model_options,
+    is_saved,
     keep_stdout,
     spare_garbage,
     takes_settings,
 )
 from mobilenet_profiler.cli.output import (
+    check_figure_path,
     check_writable,
     measure_width,
+    write_figure,
     write_note,
     write_renderable,
     write_text,
@@ -46,6 +50,11 @@ FORMATS = ("table", "markdown", "csv", "json")
 RUN_MODES = ("inference", "train")
 DTYPES = ("float32", "float16", "bfloat16")
 DEVICES = ("cpu", "cuda", "cuda:N", "mps")
+# How a network runs where nothing is asked for; what is not here is None.
+_UNASKED = {
+    **{"device": "cpu", "channels_last": False, "compile": False, "mode": RUN_MODES[0]},
+    **{"optimizer": OPTIMIZERS[0], "seed": 0},
+}
 
 
 @takes_settings
@@ -140,8 +149,8 @@ def profile(
 ) -> None:
     """Time a network, whole and layer by layer, beside its exact costs.
 
-    Clean and instrumented passes alternate; every figure has its interval. Exits 2 if
-    something given cannot be used.
+    Clean and instrumented passes alternate; every figure has its interval. A file of --save
+    is shown again. Exits 2 if something given cannot be used.
     """
     view = {"by": by, "depth": depth, "sort": sort, "top": top, "every": every}
     check_view(format, view)
@@ -158,11 +167,18 @@ def profile(
         **check_end(iterations, min_time, precision),
     }
     check_machine(how)
-    specs = make_specs(model, settings, parse_batches(batch), mode)
-    files = Files(save, trace_out, plot, output, tuple(spec.batch for spec in specs))
-    files.check()
-    profiles = measure(specs, how)
-    ceilings = [None if no_ceiling else find_ceiling(item) for item in profiles]
+    batches = parse_batches(batch)
+    known = read_again(model, settings, batches, how) if is_saved(model) else ()
+    specs = [] if known else make_specs(model, settings, batches, mode)
+    own = [item.setup.batch for item in known] or [spec.batch for spec in specs]
+    if plot is not None and no_ceiling:
+        raise UsageError("--plot draws the machine's ceiling, given --no-ceiling")
+    files = Files(save, trace_out, plot, tuple(own))
+    files.check(output)
+    profiles = known or measure(specs, how)
+    ceilings = find_ceilings(profiles, not no_ceiling, plot is not None and not known)
+    if plot is not None and not all(ceilings):
+        raise UsageError(f"--plot draws the ceiling of the machine that {model!r} is of: none kept")
     files.write(profiles, ceilings)
     hints = () if no_ceiling else hint(profiles, ceilings)
     show(make_sheets(profiles, ceilings, view), format, output, view, hints)
@@ -262,6 +278,18 @@ def make_specs(
     return specs
 
 
+def read_again(
+    path: str, settings: Settings, batches: Sequence[int | None], how: dict[str, Any]
+) -> tuple[Profile, ...]:
+    """What `--save` kept, to be shown anew; it takes no options of a model or of a run."""
+    from mobilenet_profiler.measured.saved import read_profiles
+
+    given = [name for name, value in how.items() if value != _UNASKED.get(name)]
+    if gives_model_options(settings) or batches != (None,) or given:
+        raise UsageError(f"{path!r} is measured: options of a model or of a run do not apply")
+    return read_profiles(path)
+
+
 def measure(specs: Sequence[ModelSpec], how: dict[str, Any]) -> tuple[Profile, ...]:
     """The profiles of all specs, measured in turns; torch is imported here."""
     with spare_garbage():
@@ -279,6 +307,20 @@ def find_ceiling(profile: Profile) -> Ceiling | None:
     return found if found is not None and found.covers(profile.setup.threads) else None
 
 
+def find_ceilings(
+    profiles: Sequence[Profile], wanted: bool, measured: bool
+) -> list[Ceiling | None]:
+    """The ceiling of each profile. measured: what is not known is measured, in seconds."""
+    found = [find_ceiling(profile) if wanted else None for profile in profiles]
+    if not measured or all(found):
+        return found
+    from mobilenet_profiler.cli.ceiling import prepare_ceiling
+
+    setup = profiles[0].setup
+    prepared = prepare_ceiling(setup.device, setup.threads if setup.device == "cpu" else 0)
+    return [ceiling or prepared for ceiling in found]
+
+
 def hint(profiles: Sequence[Profile], ceilings: Sequence[Ceiling | None]) -> tuple[str, ...]:
     """What to run so that the ceiling is known, where it is not."""
     if all(ceilings):
@@ -293,53 +335,52 @@ def hint(profiles: Sequence[Profile], ceilings: Sequence[Ceiling | None]) -> tup
 
 @dataclass(frozen=True)
 class Files:
-    """Where a profile goes besides the table, one file a batch where there are several."""
+    """Where profiles go besides the table: all samples in one file, the others one a batch."""
 
     save: str | None
     trace_out: str | None
     plot: str | None
-    output: str
     batches: tuple[int | None, ...]
 
-    def check(self) -> None:
+    def check(self, output: str) -> None:
         """Refuse names that cannot be written, before anything is measured."""
         if self.plot is not None:
-            from mobilenet_profiler.cli.output import check_figure_path
-
             check_figure_path(self.plot)
-        given = {"--save": self.save, "--trace-out": self.trace_out, "--plot": self.plot}
         taken: dict[str, str] = {}
-        for option, path in {**given, "--output": self.output}.items():
-            if path is None or (path == "-" and option == "--output"):
-                continue
-            if path == "-":
-                raise UsageError(f"{option} takes a file, given '-'; stdout has --format")
-            for name in self.list_names(path) if option != "--output" else [path]:
-                if taken.setdefault(os.path.realpath(name), option) != option:
-                    other = taken[os.path.realpath(name)]
-                    raise UsageError(f"{option} and {other} name one file, {name!r}")
-                check_writable(name)
+        for option, name in self._list_names(output):
+            if name == "-" and option != "--output":
+                raise UsageError(f"{option} takes a file, given '-'; stdout is for --format")
+            other = taken.setdefault(os.path.realpath(name), option)
+            if other != option:
+                raise UsageError(f"{other} and {option} name one file, {name!r}")
+            check_writable(name)
 
-    def list_names(self, path: str) -> list[str]:
-        """`run.json`, or `run.batch8.json` for each batch of several."""
-        if len(self.batches) == 1:
-            return [path]
+    def _list_names(self, output: str) -> Iterator[tuple[str, str]]:
+        yield "--output", output
+        if self.save is not None:
+            yield "--save", self.save
+        for option, path in (("--trace-out", self.trace_out), ("--plot", self.plot)):
+            if path is not None:
+                yield from ((option, self.name(path, batch)) for batch in self.batches)
+
+    def name(self, path: str, batch: int | None) -> str:
+        """`pass.json`, or `pass.batch8.json` where there are several batches."""
+        if len(self.batches) == 1 or path == "-":
+            return path
         file = Path(path)
-        return [str(file.with_name(f"{file.stem}.batch{n}{file.suffix}")) for n in self.batches]
+        return str(file.with_name(f"{file.stem}.batch{batch}{file.suffix}"))
 
     def write(self, profiles: Sequence[Profile], ceilings: Sequence[Ceiling | None]) -> None:
         """Every file that was asked for, each whole or not at all."""
-        for index, (profile, ceiling) in enumerate(zip(profiles, ceilings, strict=True)):
-            if self.save is not None:
-                write_text(encode(profile), self.list_names(self.save)[index])
+        if self.save is not None:
+            write_text(encode(profiles), self.save)
+        for batch, profile, ceiling in zip(self.batches, profiles, ceilings, strict=True):
             if self.trace_out is not None:
                 from mobilenet_profiler.render.perfetto import render_trace_events
 
-                write_text(render_trace_events(profile), self.list_names(self.trace_out)[index])
-            if self.plot is not None:
-                from mobilenet_profiler.cli.output import write_figure
-
-                write_figure(draw(profile, ceiling), self.list_names(self.plot)[index])
+                write_text(render_trace_events(profile), self.name(self.trace_out, batch))
+            if self.plot is not None and ceiling is not None:
+                write_figure(draw(profile, ceiling), self.name(self.plot, batch))
 
 
 def make_sheets(
@@ -406,14 +447,22 @@ def _encode(sheets: Sequence[Sheet], format: str) -> str:
         from mobilenet_profiler.render.profile import render_csv
 
         return render_csv(sheets)
-    raise NotImplementedError
+    return encode([sheet.profile for sheet in sheets])
 
 
-def encode(profile: Profile) -> str:
-    """Every sample of a profile, to be read back."""
-    raise NotImplementedError
+def encode(profiles: Sequence[Profile]) -> str:
+    """Every sample, to be read back."""
+    from mobilenet_profiler.render.profile_json import render_profiles
+
+    return render_profiles(profiles)
 
 
-def draw(profile: Profile, ceiling: Ceiling | None) -> Figure:
+def draw(profile: Profile, ceiling: Ceiling) -> Figure:
     """A roofline of the layers."""
-    raise NotImplementedError
+    from mobilenet_profiler.measured.reach import find_dtype, list_points
+    from mobilenet_profiler.measured.roofline import CONVOLUTION
+    from mobilenet_profiler.render.plot.roofline import draw_roofline
+
+    dtype = find_dtype(profile, CONVOLUTION)
+    points, threads = list_points(profile), profile.setup.threads
+    return draw_roofline(points, ceiling, dtype, threads, profile.label, width="page")

@@ -12,14 +12,14 @@ _EVERY = 0.2  # seconds between drawings, so that they take no time from what is
 
 
 @contextmanager
-def show_progress(label: str) -> Iterator[OnProgress | None]:
-    """A function to tell of progress, 0 to 1 and what is going on; None without a terminal.
+def show_progress(label: str) -> Iterator[OnProgress]:
+    """A function to tell of progress, 0 to 1 and what is going on; without a terminal nothing.
 
     The bar says how long the rest will take. It is drawn when it is told and never by
     itself: a thread that draws would be measured too.
     """
     if sys.stderr is None or not sys.stderr.isatty():
-        yield None
+        yield lambda done, text: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

@@ -16,6 +16,7 @@ from mobilenet_profiler.units import (
     TimeUnit,
     choose_time_unit,
     format_count,
+    format_digits,
     format_share,
     format_supported,
 )
@@ -145,7 +146,7 @@ def show_intensity(row: TimedRow) -> str:
     """Multiply-accumulates for each byte that its operations move: exact, three digits."""
     if not row.work.bytes_moved or not row.work.macs:
         return NOTHING
-    return format_supported(row.work.macs / row.work.bytes_moved, 0.0, digits=3)
+    return format_digits(row.work.macs / row.work.bytes_moved)
 
 
 def show_reach(row: TimedRow, sheet: Sheet) -> str:

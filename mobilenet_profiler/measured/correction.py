@@ -6,10 +6,24 @@ from mobilenet_profiler.measured.profile import LayerSamples, Profile
 from mobilenet_profiler.measured.statistics import find_median
 
 
-def find_call_costs(profile: Profile) -> tuple[float, float]:
-    """What the instruments add to one call, nanoseconds: inside the layer, and outside it."""
+def find_call_costs(profile: Profile, phase: str = "forward") -> tuple[float, float]:
+    """What the instruments add to one call, nanoseconds: inside the layer, and outside it.
+
+    A call in the phase 'backward' is a node of autograd's graph, marked by hooks.
+    """
     inside, outside = profile.empty.inside, profile.empty.outside
+    if phase == "backward":
+        inside, outside = profile.empty.backward_inside, profile.empty.backward_outside
     return (find_median(inside) if inside else 0.0, find_median(outside) if outside else 0.0)
+
+
+def cost_instruments(profile: Profile, phase: str | None = None) -> float:
+    """What the instruments add to a pass, or to one phase of it, nanoseconds."""
+    return sum(
+        layer.calls * sum(find_call_costs(profile, layer.phase))
+        for layer in profile.layers
+        if phase in (None, layer.phase)
+    )
 
 
 def correct_samples(profile: Profile, layer: LayerSamples) -> list[float]:
@@ -19,6 +33,6 @@ def correct_samples(profile: Profile, layer: LayerSamples) -> list[float]:
     what the instruments of a layer inside it cost beside that layer's marks, for each of
     those. A time does not fall below 0.
     """
-    inside, outside = find_call_costs(profile)
+    inside, outside = find_call_costs(profile, layer.phase)
     cost = layer.calls * inside + layer.inner * outside
     return [max(sample - cost, 0.0) for sample in layer.samples]

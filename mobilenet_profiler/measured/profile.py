@@ -101,10 +101,14 @@ class EmptyCosts:
 
     inside: between the two marks of a layer, so part of the layer's time. outside: the
     rest of what an instrumented call costs more than a plain one.
+    backward_inside, backward_outside: the same of a node of the backward pass, whose marks
+    are made by hooks; empty where there is no such pass.
     """
 
     inside: tuple[float, ...] = ()
     outside: tuple[float, ...] = ()
+    backward_inside: tuple[float, ...] = ()
+    backward_outside: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

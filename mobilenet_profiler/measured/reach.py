@@ -12,10 +12,12 @@ from mobilenet_profiler.measured.roofline import (
     DEPTHWISE,
     Bound,
     Ceiling,
+    RooflinePoint,
     bound_layer,
+    make_point,
     name_operation,
 )
-from mobilenet_profiler.measured.rows import TimedRow
+from mobilenet_profiler.measured.rows import TimedRow, list_rest, make_timed_rows
 from mobilenet_profiler.measured.statistics import find_median
 
 
@@ -50,6 +52,17 @@ def find_dtype(profile: Profile, kind: str) -> str:
     convolves = name_operation(kind) in (CONVOLUTION, DEPTHWISE)
     precision = settings.get("convolution_precision" if convolves else "matmul_precision")
     return "tf32" if dtype == "float32" and precision == "tf32" else dtype
+
+
+def list_points(profile: Profile) -> list[RooflinePoint]:
+    """Every layer that was timed, on a roofline: its forward pass, its share of all time."""
+    rows = make_timed_rows(profile, every=True)
+    whole = sum(row.nanoseconds for row in (*rows, *list_rest(profile)))
+    return [
+        make_point(row.row.name, row.row.kind, row.work, forward.value, row.nanoseconds / whole)
+        for row in rows
+        if (forward := row.estimate_phase(FORWARD[0])) and whole
+    ]
 
 
 def find_reach(row: TimedRow, bounds: Mapping[str, Bound]) -> Reach | None:

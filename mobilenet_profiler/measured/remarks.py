@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from mobilenet_profiler.measured.contention import list_contention_warnings
 from mobilenet_profiler.measured.profile import Profile
-from mobilenet_profiler.measured.rows import estimate_closing
+from mobilenet_profiler.measured.rows import add_up_medians, estimate_closing, list_wholes
 from mobilenet_profiler.measured.statistics import CONFIDENCE, find_median, find_outliers
 from mobilenet_profiler.rows import list_warnings
 from mobilenet_profiler.units import format_percent, format_supported
@@ -25,6 +25,7 @@ def list_remarks(profile: Profile) -> list[str]:
         *_name_outliers(profile),
         *_warn_of_spread(profile),
         *_warn_of_closing(profile),
+        *_warn_of_spikes(profile),
         *(f"note: {note}" for note in profile.notes),
         *list_warnings(profile.trace),
     ]
@@ -91,4 +92,15 @@ def _warn_of_closing(profile: Profile) -> Iterator[str]:
         yield (
             f"layers and what lies between take {off} {word} than a clean pass: the shares "
             "of time are good to about as much"
+        )
+
+
+def _warn_of_spikes(profile: Profile) -> Iterator[str]:
+    """Where spikes hit parts in turn, their medians add up to less than that of the whole."""
+    whole, parts = find_median(list_wholes(profile)), add_up_medians(profile)
+    if whole > 0 and 1 - parts / whole > CLOSED:
+        off = format_percent(round(100 * (1 - parts / whole)), 100)
+        yield (
+            f"the medians of the layers add up to {off} less than the median pass: another "
+            "layer is disturbed in each pass; what adds layers up (--by kind) is nearer"
         )

@@ -8,9 +8,14 @@ from functools import cached_property
 
 from mobilenet_profiler.cost import Cost
 from mobilenet_profiler.errors import unknown_name
-from mobilenet_profiler.measured.correction import correct_samples, find_call_costs
+from mobilenet_profiler.measured.correction import correct_samples, cost_instruments
 from mobilenet_profiler.measured.profile import FORWARD, LayerWork, Profile
-from mobilenet_profiler.measured.statistics import Estimate, estimate_median, find_quantile
+from mobilenet_profiler.measured.statistics import (
+    Estimate,
+    estimate_median,
+    find_median,
+    find_quantile,
+)
 from mobilenet_profiler.rows import Row, gather_rest, make_rows
 
 TIME_SORT_KEYS = ("time", "macs", "params", "name")
@@ -169,8 +174,6 @@ def add_up_times(profile: Profile) -> Totals:
     """The totals of a profile."""
     walls = [sample.wall for sample in profile.clean]
     latency = estimate_median(walls)
-    inside, outside = find_call_costs(profile)
-    calls = sum(layer.calls for layer in profile.layers)
     own = add_samples(correct_samples(profile, layer) for layer in profile.layers)
     whole = list_wholes(profile)
     own = own or (0.0,) * len(whole)
@@ -181,7 +184,7 @@ def add_up_times(profile: Profile) -> Totals:
         images=_count_images(profile, latency),
         layers=estimate_median(own),
         between=estimate_median([all_ - part for all_, part in zip(whole, own, strict=True)]),
-        instruments=estimate_median([calls * (inside + outside)] * len(whole)),
+        instruments=estimate_median([cost_instruments(profile)] * len(whole)),
         together=estimate_median(whole),
         clean=estimate_median([sample.time for sample in profile.eager or profile.clean]),
         closing=estimate_closing(profile),
@@ -190,9 +193,18 @@ def add_up_times(profile: Profile) -> Totals:
 
 def list_wholes(profile: Profile) -> list[float]:
     """Layers and what lies between them in each instrumented pass, nanoseconds."""
-    calls = sum(layer.calls for layer in profile.layers)
-    cost = calls * sum(find_call_costs(profile))
+    cost = cost_instruments(profile)
     return [sample.time - cost for sample in profile.instrumented]
+
+
+def add_up_medians(profile: Profile) -> float:
+    """The medians of all layers and of what lies between them, nanoseconds.
+
+    Below the median pass where each pass has another layer disturbed.
+    """
+    layers = [correct_samples(profile, layer) for layer in profile.layers]
+    rest = [row.samples for row in list_rest(profile)]
+    return sum(find_median(samples) for samples in (*layers, *rest) if samples)
 
 
 def estimate_closing(profile: Profile) -> Estimate:
@@ -254,7 +266,7 @@ def _time_rest(profile: Profile, phase: str) -> tuple[float, ...]:
     """A phase of each instrumented pass without its layers and without the instruments."""
     layers = [layer for layer in profile.layers if layer.phase == phase]
     own = add_samples(correct_samples(profile, layer) for layer in layers)
-    cost = sum(layer.calls for layer in layers) * sum(find_call_costs(profile))
+    cost = cost_instruments(profile, phase)
     place = profile.phases.index(phase)
     whole = [sample.phases[place] - cost for sample in profile.instrumented]
     return tuple(a - b for a, b in zip(whole, own or (0.0,) * len(whole), strict=True))

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from mobilenet_profiler.measured.correction import correct_samples
+from mobilenet_profiler.measured.kernels import find_launch_bound
 from mobilenet_profiler.measured.profile import Profile
 from mobilenet_profiler.measured.rows import Totals, add_samples, add_up_times
-from mobilenet_profiler.measured.statistics import Estimate, estimate_median, estimate_ratio
+from mobilenet_profiler.measured.statistics import (
+    Estimate,
+    estimate_median,
+    estimate_ratio,
+    find_median,
+)
 from mobilenet_profiler.measured.training import EPOCH, estimate_epoch
 from mobilenet_profiler.units import (
     TimeUnit,
@@ -15,6 +22,7 @@ from mobilenet_profiler.units import (
     describe_ratio,
     format_bytes,
     format_count,
+    format_digits,
     format_duration,
     format_estimate,
     format_share,
@@ -147,11 +155,21 @@ def _describe_kernels(profile: Profile, totals: Totals) -> Iterator[Line]:
         return
     kernels = estimate_median(add_samples(known))
     share = format_supported(100 * kernels.value / totals.layers.value, 1)
+    waiting = _count_launch_bound(profile)
+    verb = "waits for its launches" if waiting == 1 else "wait for their launches"
     yield Line(
         "kernels",
         format_estimate(kernels),
-        f"on the device: {share}% of the layers' time; the rest waits for launches",
+        f"{share}% of the layers' time; {waiting} of {len(known)} {verb}",
     )
+
+
+def _count_launch_bound(profile: Profile) -> int:
+    """How many layers, each in each phase, wait for the host more than they compute."""
+    timed = {(layer.path, layer.phase): layer for layer in profile.layers if layer.kernels}
+    walls = {key: find_median(correct_samples(profile, layer)) for key, layer in timed.items()}
+    kernels = {key: find_median(layer.kernels) for key, layer in timed.items()}
+    return len(find_launch_bound(walls, kernels))
 
 
 def _describe_closing(profile: Profile, totals: Totals) -> Line:
@@ -173,8 +191,7 @@ def _describe_closing(profile: Profile, totals: Totals) -> Line:
 def format_cost(nanoseconds: float) -> str:
     """A time that has no interval, two digits: `0.11 ms`, `1.3 µs`."""
     unit = choose_time_unit(nanoseconds)
-    shown = format_supported(nanoseconds / unit.nanoseconds, 0.0, digits=2)
-    return f"{shown if nanoseconds else '0'} {unit.sign}"
+    return f"{format_digits(nanoseconds / unit.nanoseconds, 2)} {unit.sign}"
 
 
 def _describe_memory(profile: Profile) -> Iterator[Line]:
@@ -193,7 +210,7 @@ def _describe_memory(profile: Profile) -> Iterator[Line]:
         off = 100 * (measured - predicted) / predicted
         about = f"measured, {off:+.1f}% of the {format_bytes(predicted)} predicted"
     else:
-        about = "predicted from the trace"
+        about = "predicted from the trace" if measured is None else "measured"
     yield Line("peak memory", format_bytes(peak), ": ".join([about, *_join(parts)]))
 
 

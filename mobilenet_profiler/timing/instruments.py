@@ -19,21 +19,20 @@ from mobilenet_profiler.timing.clocks import Clock
 from mobilenet_profiler.trace.modules import Structure, choose_path
 
 _CALL = "_compiled_call_impl"  # what nn.Module.__call__ calls where it is set
-_LEAVE = -1  # the code of a mark that ends the innermost call; others are numbers of sites
+LEAVE = -1  # the code of a mark that ends the innermost call; others are numbers of sites
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where a mark was made: the paths of a layer (several of a shared one), and the phase."""
+    """Where a mark was made: the paths of a layer, several of a shared one."""
 
     paths: tuple[str, ...]
-    phase: str = "forward"
 
 
 class Watch:
     """The marks of one pass, in the order in which they were made.
 
-    codes: a site's number where a call of it starts, _LEAVE where the innermost call ends,
+    codes: a site's number where a call of it starts, LEAVE where the innermost call ends,
     None where a phase ends; `ends` has the names of these.
     """
 
@@ -104,7 +103,7 @@ class Instruments(Watch):
                 return call(*args, **kwargs)
             finally:
                 put(mark())
-                note(_LEAVE)
+                note(LEAVE)
 
         return run
 
@@ -114,7 +113,6 @@ class _Open:
     """A call that has not ended yet."""
 
     path: str
-    phase: str
     start: int
     inside: int = 0
     inner: int = 0
@@ -142,21 +140,23 @@ def decode(watch: Watch, times: Sequence[int]) -> Decoded:
     """What the marks of a pass say. times: of each mark, nanoseconds since the first.
 
     A layer's own time is that between its marks without what timed layers inside it took
-    between theirs. The spans are every phase (path '', depth 0) and every call in it.
+    between theirs. It belongs to the phase in which it ran: of a layer that runs again for
+    the backward pass, to that. The spans are every phase (path '', depth 0) and every call.
     """
     decoded, stack, calls = Decoded(), list[_Open](), dict[str, int]()
     ends, since, skipped = iter(watch.ends), times[0] if times else 0, 0
+    phase = next(ends, "")
     for code, time in zip(watch.codes[1:], times[1:], strict=True):
         if code is None:
-            skipped += _end_phase(decoded, next(ends), since, time, skipped)
-            since = time
-        elif code == _LEAVE:
-            _close(decoded, stack, time, skipped)
+            skipped += _end_phase(decoded, phase, since, time, skipped)
+            phase, since = next(ends, ""), time
+        elif code == LEAVE:
+            _close(decoded, stack, phase, time, skipped)
         else:
             site = watch.sites[code]
             path = choose_path(site.paths, stack[-1].path if stack else "", calls)
             calls[path] = calls.get(path, 0) + 1
-            stack.append(_Open(path, site.phase, time))
+            stack.append(_Open(path, time))
     return decoded
 
 
@@ -169,30 +169,34 @@ def _end_phase(decoded: Decoded, phase: str, since: int, time: int, skipped: int
     return 0
 
 
-def _close(decoded: Decoded, stack: list[_Open], time: int, skipped: int) -> None:
-    """The end of the innermost call."""
+def _close(decoded: Decoded, stack: list[_Open], phase: str, time: int, skipped: int) -> None:
+    """The end of the innermost call; it is left out where its time belongs to no phase."""
     call = stack.pop()
     whole = time - call.start
-    own = decoded.layers.setdefault((call.path, call.phase), OwnTime())
-    own.time += whole - call.inside
-    own.calls += 1
-    own.inner += call.inner
     if stack:
         stack[-1].inside += whole
         stack[-1].inner += 1
+    if not phase:
+        return
+    own = decoded.layers.setdefault((call.path, phase), OwnTime())
+    own.time += whole - call.inside
+    own.calls += 1
+    own.inner += call.inner
     start = call.start - skipped
-    decoded.spans.append(Span(call.path, call.phase, start, whole, len(stack) + 1))
+    decoded.spans.append(Span(call.path, phase, start, whole, len(stack) + 1))
 
 
-def measure_empty(clock: Clock, calls: int = 32) -> tuple[float, float]:
+def measure_empty(
+    clock: Clock, calls: int = 32, kind: type[Instruments] = Instruments
+) -> tuple[float, float]:
     """What the instruments add to a call: inside the layer and outside it, nanoseconds.
 
     A module that does nothing is called plainly and with marks. What lies between the marks
     beyond a plain call goes to the layer, the rest to what holds it. Inside may be below 0:
-    a plain call begins before the first mark could.
+    a plain call begins before the first mark could. kind: of instruments.
     """
     module = nn.Identity()
-    watch = Instruments(clock, Structure(module), [""])
+    watch = kind(clock, Structure(module), [""])
     watch.start()
     watch.end("mark")
     for _ in range(calls):
@@ -208,7 +212,7 @@ def measure_empty(clock: Clock, calls: int = 32) -> tuple[float, float]:
     plain, marked = (
         (decoded.phases[phase] - decoded.phases["mark"]) / calls for phase in ("plain", "marked")
     )
-    between = decoded.layers["", "forward"].time / calls
+    between = decoded.layers["", "marked"].time / calls
     return between - plain, marked - between
 
 

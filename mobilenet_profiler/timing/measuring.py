@@ -45,8 +45,11 @@ class Subject(Protocol):
         """Marks around its layers."""
         ...
 
-    def measure_empty(self, clock: Clock) -> tuple[float, float]:
-        """What an instrumented call costs: inside the layer, and outside; nanoseconds."""
+    def measure_empty(self, clock: Clock) -> tuple[float, ...]:
+        """What an instrumented call costs, nanoseconds: inside the layer, and outside.
+
+        Where there is a backward pass, the same of a node of that after these two.
+        """
         ...
 
 
@@ -118,8 +121,7 @@ class Recording:
 
     passes: dict[str, list[Pass]]
     decoded: list[Decoded] = field(default_factory=list)
-    inside: list[float] = field(default_factory=list)
-    outside: list[float] = field(default_factory=list)
+    empties: list[tuple[float, ...]] = field(default_factory=list)
     warmup: int = 0
     settled: bool = True
     timeline: tuple[Span, ...] = ()
@@ -139,7 +141,7 @@ class Recording:
     @property
     def empty(self) -> EmptyCosts:
         """What the instruments cost."""
-        return EmptyCosts(tuple(self.inside), tuple(self.outside))
+        return EmptyCosts(*zip(*self.empties, strict=True))
 
 
 def measure(
@@ -176,9 +178,7 @@ def _take_round(
     for subject, recording in list(zip(subjects, recordings, strict=True))[::step]:
         for kind in subject.kinds[::step]:
             recording.add(kind, *take_pass(subject, clock, kind))
-        inside, outside = subject.measure_empty(clock)
-        recording.inside.append(inside)
-        recording.outside.append(outside)
+        recording.empties.append(subject.measure_empty(clock))
 
 
 def take_pass(subject: Subject, clock: Clock, kind: str) -> tuple[Pass, Decoded]:

@@ -34,6 +34,7 @@ from mobilenet_profiler.timing.measuring import (
     measure,
 )
 from mobilenet_profiler.timing.subjects import Inference
+from mobilenet_profiler.timing.training import TrainingStep, check_trainable
 from mobilenet_profiler.trace.build import build_model, keep_globals
 from mobilenet_profiler.trace.inputs import Inputs, make_inputs
 from mobilenet_profiler.trace.modules import Structure
@@ -156,6 +157,7 @@ def _prepare_machine(request: Request) -> Iterator[None]:
     """Seeded random numbers and the threads that were asked for; both put back after."""
     with ExitStack() as stack:
         stack.enter_context(keep_globals())
+        stack.enter_context(torch.inference_mode(False))  # whatever the caller's code is in
         torch.default_generator.manual_seed(request.seed)
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         if request.threads is not None:
@@ -168,7 +170,7 @@ class Prepared:
     """A network on its device, traced, and ready to be measured."""
 
     trace: Trace
-    subject: Inference
+    subject: Inference | TrainingStep
     setup: Setup
     notes: tuple[str, ...] = ()
 
@@ -221,19 +223,28 @@ def _prepare(module: nn.Module, spec: ModelSpec, inputs: Inputs, request: Reques
     mode = "train" if request.trains else "eval"
     named = replace(spec, mode=mode, inputs=inputs.describe())
     module.train(request.trains)
+    if request.trains:
+        check_trainable(module)
     trace = trace_module(module, inputs, named.label, named.as_dict(), backward=request.trains)
     values = _fill_inputs(module, inputs, request)
     timed = choose_timed(Structure(module), trace.ops)
     compiled = _compile(module) if request.compile else None
-    subject = Inference(named.label, module, values, timed, compiled)
+    subject = _make_subject((named.label, module, values, timed, compiled), request)
     setup = _describe_setup(module, values, request)
     return Prepared(trace, subject, setup, tuple(_list_notes(trace, subject, request)))
 
 
-def _list_notes(trace: Trace, subject: Inference, request: Request) -> Iterator[str]:
+def _make_subject(given: tuple[Any, ...], request: Request) -> Inference | TrainingStep:
+    """What passes are taken of. given: arguments that both kinds have."""
+    if not request.trains:
+        return Inference(*given)
+    return TrainingStep(*given, optimizer=request.optimizer, seed=request.seed)
+
+
+def _list_notes(trace: Trace, subject: Inference | TrainingStep, request: Request) -> Iterator[str]:
     """What is known before anything is timed; each network runs once for it."""
     yield from trace.notes
-    if request.device == "cpu" and not request.trains:
+    if request.device == "cpu":
         found = find_denormals(subject.module, subject.run_once)
         yield from [found] if found else []
 
@@ -309,7 +320,7 @@ def _make_profile(
         settled=recording.settled,
         contention=contention,
         eager=tuple(recording.passes.get(EAGER, ())),
-        notes=prepared.notes,
+        notes=(*prepared.notes, *prepared.subject.list_notes()),
     )
 
 

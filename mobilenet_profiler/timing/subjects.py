@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from mobilenet_profiler.errors import UsageError
+from mobilenet_profiler.measured.profile import FORWARD
 from mobilenet_profiler.timing.clocks import Clock
 from mobilenet_profiler.timing.instruments import Instruments, Watch, measure_empty
 from mobilenet_profiler.timing.measuring import CLEAN, EAGER, INSTRUMENTED
@@ -46,14 +47,12 @@ def explain_failure(name: str, inputs: Inputs) -> Iterator[None]:
         raise UsageError(f"{name} does not run on input {inputs}: {reason}") from error
 
 
-class Inference:
-    """Forward passes in inference mode, each on the same inputs.
+class ReadyNetwork:
+    """A network with its inputs, and which of its layers are timed.
 
     name: for the progress. timed: paths of the layers that get marks. compiled: what clean
     passes call instead of the network, whose layers are then timed beside its eager passes.
     """
-
-    phases: tuple[str, ...] = ("forward",)
 
     def __init__(
         self,
@@ -69,9 +68,23 @@ class Inference:
         self.kinds: tuple[str, ...] = (CLEAN, *eager, INSTRUMENTED)
         self._compiled = compiled
 
+    def choose_call(self, kind: str) -> Callable[..., Any]:
+        """What a pass of a kind calls: the network, or what was compiled of it."""
+        return self.module if self._compiled is None or kind != CLEAN else self._compiled
+
+    def list_notes(self) -> tuple[str, ...]:
+        """What a reader must know of the passes that were taken, a sentence each."""
+        return ()
+
+
+class Inference(ReadyNetwork):
+    """Forward passes in inference mode, each on the same inputs."""
+
+    phases: tuple[str, ...] = FORWARD
+
     def run(self, kind: str, watch: Watch) -> None:
         """One forward pass."""
-        call = self.module if self._compiled is None or kind != CLEAN else self._compiled
+        call = self.choose_call(kind)
         with torch.inference_mode(), explain_failure(self.name, self.inputs):
             output = call(*self.inputs.args, **self.inputs.kwargs)
             watch.end("forward")
@@ -86,6 +99,6 @@ class Inference:
         """Marks around the timed layers."""
         return Instruments(clock, self.structure, self.timed)
 
-    def measure_empty(self, clock: Clock) -> tuple[float, float]:
+    def measure_empty(self, clock: Clock) -> tuple[float, ...]:
         """What the marks cost a call."""
         return measure_empty(clock)

@@ -54,7 +54,8 @@ class Fake:
 
 def close(recording: Recording, layers: int) -> list[float]:
     """By how much corrected passes miss the clean ones of their rounds."""
-    cost = layers * (find_median(recording.inside) + find_median(recording.outside))
+    empty = recording.empty
+    cost = layers * (find_median(empty.inside) + find_median(empty.outside))
     pairs = zip(recording.passes[CLEAN], recording.passes[INSTRUMENTED], strict=True)
     return [(both.time - cost) / alone.time - 1 for alone, both in pairs]
 
