@@ -13,6 +13,7 @@ from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.trace.blame import describe_failure
 from mobilenet_profiler.trace.isolation import Snapshot
 from mobilenet_profiler.trace.modules import Structure
+from mobilenet_profiler.units import format_bytes
 
 
 @contextmanager
@@ -44,8 +45,12 @@ def convert_module(
         module.to(device=device, dtype=dtype)
         if channels_last:
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    except torch.OutOfMemoryError:
-        raise
+    except torch.OutOfMemoryError as error:
+        size = sum(tensor.numel() * tensor.element_size() for tensor in module.parameters())
+        raise UsageError(
+            f"{type(module).__name__} does not fit on {device}: "
+            f"{format_bytes(size)} of parameters; choose a smaller dtype or another device"
+        ) from error
     except (RuntimeError, NotImplementedError, TypeError) as error:
         reason = describe_failure(error)
         raise UsageError(f"cannot move {type(module).__name__} to {device}: {reason}") from error

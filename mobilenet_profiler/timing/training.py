@@ -20,8 +20,9 @@ from mobilenet_profiler.measured.training import (
     describe_optimizer,
 )
 from mobilenet_profiler.timing.backward import BackwardInstruments, measure_empty_node
-from mobilenet_profiler.timing.clocks import Clock
+from mobilenet_profiler.timing.clocks import Clock, CpuClock
 from mobilenet_profiler.timing.instruments import Instruments, Watch, measure_empty
+from mobilenet_profiler.timing.measuring import EAGER
 from mobilenet_profiler.timing.subjects import ReadyNetwork, explain_failure
 from mobilenet_profiler.trace.inputs import Inputs
 from mobilenet_profiler.trace.passes import find_tensors
@@ -88,9 +89,8 @@ class TrainingStep(ReadyNetwork):
             tensor.grad = None
 
     def run_once(self) -> None:
-        """One eager forward pass that nothing watches."""
-        with torch.no_grad(), explain_failure(self.name, self.inputs):
-            self.module(*self.inputs.args, **self.inputs.kwargs)
+        """One eager step that nothing watches."""
+        self.run(EAGER, Watch(CpuClock()))
 
     def make_instruments(self, clock: Clock) -> Instruments:
         """Marks around the timed layers, and around the nodes of the backward pass."""

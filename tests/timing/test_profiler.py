@@ -271,3 +271,37 @@ def test_clean_passes_run_compiled_and_layers_beside_eager_ones(
     made = mp.profile(model, (4, 4), iterations=9, warmup=0, compile=True)
     assert made.setup.compiled
     assert len(made.clean) == len(made.eager) == len(made.instrumented) == len(calls) == 3
+
+
+class Greedy(nn.Module):
+    """Has no memory for more than three rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        if not x.is_meta and len(x) > 3:
+            raise torch.OutOfMemoryError("no more")
+        y: Tensor = self.linear(x) * mask
+        return y
+
+
+@pytest.mark.parametrize("mode", ["inference", "train"])
+def test_a_batch_that_does_not_fit_is_halved_and_said(mode: str) -> None:
+    made = mp.profile(Greedy(), ((20, 4), (20, 1)), mode=mode, iterations=2)
+    assert made.setup.batch == 2
+    assert made.trace.total.macs == 2 * 16
+    assert "out of memory at batch 20, 10 and 5: measured at 2" in made.notes
+    assert "20" not in made.trace.label
+
+
+def test_a_network_that_never_fits_is_refused() -> None:
+    class Full(Greedy):
+        def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+            if not x.is_meta:
+                raise torch.OutOfMemoryError("no more")
+            return x
+
+    with pytest.raises(UsageError, match="out of memory at batch 2 and 1: give smaller inputs"):
+        mp.profile(Full(), ((2, 4), (2, 1)), iterations=2)

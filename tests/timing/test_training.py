@@ -214,6 +214,15 @@ def test_a_step_updates_what_has_a_gradient_and_clears_it() -> None:
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
+def test_a_step_that_nothing_watches_is_a_whole_and_eager_one() -> None:
+    def compiled(x: Tensor) -> Tensor:
+        raise AssertionError
+
+    subject = make_step(nn.Linear(3, 4), torch.rand(2, 3), compiled=compiled)
+    subject.run_once()
+    assert [int(state["step"]) for state in subject.optimizer.state.values()] == [1, 1]
+
+
 def test_a_step_has_four_phases_and_what_attaches_marks_is_in_none() -> None:
     watch = run(make_step(nn.Linear(3, 4), torch.rand(2, 3)))
     assert watch.ends == ["forward", "loss", "", "backward", "optimizer"]

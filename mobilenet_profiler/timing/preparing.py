@@ -1,0 +1,145 @@
+"""From a spec or a module to a network that is traced, on its device and ready to be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mobilenet_profiler.cost import Trace
+from mobilenet_profiler.measured.profile import Setup
+from mobilenet_profiler.spec import ModelSpec
+from mobilenet_profiler.timing.denormals import find_denormals
+from mobilenet_profiler.timing.instruments import choose_timed
+from mobilenet_profiler.timing.loan import convert_module
+from mobilenet_profiler.timing.request import Request
+from mobilenet_profiler.timing.retry import fit_batch
+from mobilenet_profiler.timing.subjects import Inference
+from mobilenet_profiler.timing.training import TrainingStep, check_trainable
+from mobilenet_profiler.trace.build import build_model
+from mobilenet_profiler.trace.inputs import Inputs
+from mobilenet_profiler.trace.modules import Structure
+from mobilenet_profiler.trace.tracer import trace_module, unwrap
+from mobilenet_profiler.trace.values import fill_tensor
+
+
+@dataclass
+class Prepared:
+    """A network on its device, traced, and ready to be measured."""
+
+    trace: Trace
+    subject: Inference | TrainingStep
+    setup: Setup
+    notes: tuple[str, ...] = ()
+
+
+def build_network(spec: ModelSpec, request: Request, modules: dict[str, nn.Module]) -> nn.Module:
+    """The network of a spec on its device; built once for specs that differ in inputs alone."""
+    own = replace(spec, batch=None, resolution=None, inputs=(), inputs_from=None)
+    key = repr(own.as_dict())
+    if key not in modules:
+        built = unwrap(build_model(spec, device="cpu"))
+        how = (request.place, request.torch_dtype, request.channels_last)
+        modules[key] = convert_module(built, *how)
+    return modules[key]
+
+
+def prepare(module: nn.Module, spec: ModelSpec, inputs: Inputs, request: Request) -> Prepared:
+    """A network with its inputs, traced; half the batch, and so on, where memory does not hold it.
+
+    Every network runs once here. Raises UsageError where it does not run.
+    """
+    batch = find_batch(inputs)
+    if batch is None:
+        return _prepare_once(module, spec, inputs, request)
+
+    def attempt(size: int) -> Prepared:
+        own = spec if size == batch else replace(spec, batch=size)
+        return _prepare_once(module, own, cut_batch(inputs, batch, size), request)
+
+    prepared, _, notes = fit_batch(attempt, batch)
+    return replace(prepared, notes=(*notes, *prepared.notes))
+
+
+def find_batch(inputs: Inputs) -> int | None:
+    """The first axis of the first input, where that has more than one."""
+    first = next(iter(inputs.tensors), None)
+    return first.shape[0] if first is not None and first.dim() > 1 else None
+
+
+def cut_batch(inputs: Inputs, batch: int, size: int) -> Inputs:
+    """The first images of a batch, in every input whose first axis it is."""
+    return inputs.map_tensors(
+        lambda tensor: tensor[:size] if tensor.dim() and tensor.shape[0] == batch else tensor
+    )
+
+
+def _prepare_once(module: nn.Module, spec: ModelSpec, inputs: Inputs, request: Request) -> Prepared:
+    mode = "train" if request.trains else "eval"
+    named = replace(spec, mode=mode, inputs=inputs.describe())
+    module.train(request.trains)
+    if request.trains:
+        check_trainable(module)
+    trace = trace_module(module, inputs, named.label, named.as_dict(), backward=request.trains)
+    values = _fill_inputs(module, inputs, request)
+    timed = choose_timed(Structure(module), trace.ops)
+    compiled = _compile(module) if request.compile else None
+    subject = _make_subject((named.label, module, values, timed, compiled), request)
+    setup = _describe_setup(module, values, request)
+    return Prepared(trace, subject, setup, tuple(_list_notes(trace, subject, request)))
+
+
+def _make_subject(given: tuple[Any, ...], request: Request) -> Inference | TrainingStep:
+    """What passes are taken of. given: arguments that both kinds have."""
+    if not request.trains:
+        return Inference(*given)
+    return TrainingStep(*given, optimizer=request.optimizer, seed=request.seed)
+
+
+def _list_notes(trace: Trace, subject: Inference | TrainingStep, request: Request) -> Iterator[str]:
+    """What is known before anything is timed; each network runs once for it."""
+    yield from trace.notes
+    if request.device != "cpu" or request.trains:
+        subject.run_once()
+        return
+    found = find_denormals(subject.module, subject.run_once)
+    yield from [found] if found else []
+
+
+def _compile(module: nn.Module) -> Callable[..., Any]:
+    compiled: Callable[..., Any] = torch.compile(module)
+    return compiled
+
+
+def _fill_inputs(module: nn.Module, inputs: Inputs, request: Request) -> Inputs:
+    """The inputs on the device; random where they have no values, in the memory format."""
+    return inputs.map_tensors(partial(_fill_tensor, request=request))
+
+
+def _fill_tensor(tensor: Tensor, request: Request) -> Tensor:
+    filled = fill_tensor(tensor, request.place)
+    if request.torch_dtype is not None and filled.is_floating_point():
+        filled = filled.to(request.torch_dtype)
+    if request.channels_last and filled.dim() == 4:
+        filled = filled.contiguous(memory_format=torch.channels_last)
+    return filled
+
+
+def _describe_setup(module: nn.Module, inputs: Inputs, request: Request) -> Setup:
+    dtypes = [p.dtype for p in module.parameters() if p.is_floating_point()]
+    dtype = dtypes[0] if dtypes else torch.get_default_dtype()
+    return Setup(
+        device=request.device,
+        dtype=str(dtype).removeprefix("torch."),
+        batch=find_batch(inputs),
+        mode=request.mode,
+        threads=torch.get_num_threads(),
+        channels_last=request.channels_last,
+        compiled=request.compile,
+        optimizer=request.optimizer if request.trains else "",
+        seed=request.seed,
+    )

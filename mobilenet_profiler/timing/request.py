@@ -1,0 +1,68 @@
+"""How to run a network and how long: what `profile` is asked for, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from mobilenet_profiler.errors import UsageError, unknown_name
+from mobilenet_profiler.measured.training import OPTIMIZERS
+from mobilenet_profiler.timing.environment import parse_device
+from mobilenet_profiler.timing.measuring import OnProgress, StopRule
+
+DTYPES = ("float32", "float16", "bfloat16")
+RUN_MODES = ("inference", "train")
+
+
+@dataclass(frozen=True)
+class Request:
+    """How to run and how long: see `profile`."""
+
+    device: str = "cpu"
+    dtype: str | None = None
+    threads: int | None = None
+    channels_last: bool = False
+    compile: bool = False
+    mode: str = "inference"
+    optimizer: str = "rmsprop"
+    rule: StopRule = field(default_factory=StopRule)
+    warmup: int | None = None
+    seed: int = 0
+    on_progress: OnProgress | None = None
+
+    def __post_init__(self) -> None:
+        if self.dtype is not None and self.dtype not in DTYPES:
+            raise unknown_name("dtype", self.dtype, DTYPES)
+        if self.mode not in RUN_MODES:
+            raise unknown_name("mode", self.mode, RUN_MODES)
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
+        object.__setattr__(self, "device", parse_device(self.device))
+        _check_whole("threads", self.threads, 1)
+        _check_whole("warmup", self.warmup, 0)
+        _check_whole("seed", self.seed, 0)
+
+    @property
+    def place(self) -> torch.device:
+        """The device, as torch has it."""
+        return torch.device(self.device)
+
+    @property
+    def torch_dtype(self) -> torch.dtype | None:
+        """The dtype, as torch has it; None is the network's own."""
+        found: torch.dtype | None = getattr(torch, self.dtype) if self.dtype else None
+        return found
+
+    @property
+    def trains(self) -> bool:
+        """Whether steps of training are run rather than forward passes."""
+        return self.mode == "train"
+
+
+def _check_whole(name: str, value: Any, least: int) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UsageError(f"{name} must be a whole number of at least {least}, given {value!r}")
