@@ -229,7 +229,8 @@ def estimate_closing(profile: Profile) -> Estimate:
     """
     clean = profile.eager or profile.clean
     pairs = zip(list_wholes(profile), clean, strict=False)
-    return estimate_median([both / alone.time - 1 for both, alone in pairs if alone.time])
+    missed = [both / alone.time - 1 for both, alone in pairs if alone.time]
+    return estimate_median(missed or [0.0])  # a clock may be too coarse for any
 
 
 def _estimate_phases(profile: Profile) -> dict[str, Estimate]:

@@ -189,8 +189,8 @@ def _is_number(value: Any) -> bool:
 
 def _check_agreement(profile: Profile) -> None:
     """Refuse samples that belong to no pass, and records that belong to no phase."""
-    if not profile.clean:
-        raise UsageError("it has no clean pass")
+    if not (profile.clean and profile.instrumented):
+        raise UsageError("it has no clean pass, or no instrumented one")
     passes, seen = len(profile.instrumented), set()
     for layer in profile.layers:
         if len(layer.samples) != passes:

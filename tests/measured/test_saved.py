@@ -114,7 +114,7 @@ WRONG = [
     (change("clean.phases.backward", [1]), "clean has 3 passes by 'wall' and 1 by 'backward'"),
     (
         change("clean", {"wall": [], "phases": {"forward": [], "backward": []}}),
-        "it has no clean pass",
+        "it has no clean pass, or no instrumented one",
     ),
     (change("eager.wall", [1, 2]), "eager has 2 passes by 'wall' and 1 by 'forward'"),
     (
