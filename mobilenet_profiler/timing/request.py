@@ -8,12 +8,10 @@ from typing import Any
 import torch
 
 from mobilenet_profiler.errors import UsageError, unknown_name
+from mobilenet_profiler.measured.profile import DTYPES, RUN_MODES
 from mobilenet_profiler.measured.training import OPTIMIZERS
 from mobilenet_profiler.timing.environment import parse_device
 from mobilenet_profiler.timing.measuring import OnProgress, StopRule
-
-DTYPES = ("float32", "float16", "bfloat16")
-RUN_MODES = ("inference", "train")
 
 
 @dataclass(frozen=True)
