@@ -34,6 +34,7 @@ from mobilenet_profiler.cli.progress import show_progress
 from mobilenet_profiler.cli.table import check_rows
 from mobilenet_profiler.errors import UsageError, unknown_name
 from mobilenet_profiler.measured.columns import Sheet, make_sheet
+from mobilenet_profiler.measured.profile import DEVICES, DTYPES, RUN_MODES, Profile
 from mobilenet_profiler.measured.rows import TIME_SORT_KEYS, make_timed_rows
 from mobilenet_profiler.measured.training import OPTIMIZERS, fill_training_settings
 from mobilenet_profiler.rows import GROUPINGS
@@ -43,13 +44,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import RenderableType
 
-    from mobilenet_profiler.measured.profile import Profile
     from mobilenet_profiler.measured.roofline import Ceiling
 
 FORMATS = ("table", "markdown", "csv", "json")
-RUN_MODES = ("inference", "train")
-DTYPES = ("float32", "float16", "bfloat16")
-DEVICES = ("cpu", "cuda", "cuda:N", "mps")
 # How a network runs where nothing is asked for; what is not here is None.
 _UNASKED = {
     **{"device": "cpu", "channels_last": False, "compile": False, "mode": RUN_MODES[0]},
@@ -76,7 +73,7 @@ def profile(
             help=f"Of a training step: {', '.join(OPTIMIZERS)} (rmsprop).", show_default=False
         ),
     ] = None,
-    device: Annotated[str, typer.Option(metavar="D", help=", ".join(DEVICES))] = "cpu",
+    device: Annotated[str, typer.Option(metavar="D", help="cpu, cuda, cuda:N, mps.")] = "cpu",
     dtype: Annotated[
         str | None,
         typer.Option(help=", ".join(DTYPES) + " (the network's own).", show_default=False),
@@ -244,7 +241,7 @@ def check_machine(how: dict[str, Any]) -> None:
     """Refuse a device, dtype or number that can be none, before torch is asked for it."""
     device, dtype = how["device"], how["dtype"]
     if not re.fullmatch(r"cpu|mps|cuda(:\d{1,3})?", device, re.ASCII):
-        raise unknown_name("device", device, DEVICES)
+        raise unknown_name("device", device, DEVICES, also="cuda:N")
     if dtype is not None and dtype not in DTYPES:
         raise unknown_name("dtype", dtype, DTYPES)
     for name, least in (("threads", 1), ("warmup", 0), ("seed", 0)):

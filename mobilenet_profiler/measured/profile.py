@@ -16,6 +16,9 @@ from mobilenet_profiler.measured.statistics import Estimate, estimate_median
 if TYPE_CHECKING:
     import pandas
 
+DEVICES = ("cpu", "cuda", "mps")
+DTYPES = ("float32", "float16", "bfloat16")
+RUN_MODES = ("inference", "train")
 FORWARD = ("forward",)
 TRAINING = ("forward", "loss", "backward", "optimizer")
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from mobilenet_profiler.errors import UsageError, unknown_name
 from mobilenet_profiler.measured.profile import (
+    RUN_MODES,
     Contention,
     EmptyCosts,
     LayerSamples,
@@ -30,7 +31,6 @@ from mobilenet_profiler.saved import (
 )
 
 WRITER = "profile --save"
-MODES = ("inference", "train")
 
 Record = TypeVar("Record")
 
@@ -110,8 +110,8 @@ def _read_phases(data: Any) -> tuple[str, ...]:
 
 def _read_setup(data: Any) -> Setup:
     setup = _read_record(Setup, take(data, "setup", dict, "the file"), "setup")
-    if setup.mode not in MODES:
-        raise unknown_name("'mode' of setup", setup.mode, MODES)
+    if setup.mode not in RUN_MODES:
+        raise unknown_name("'mode' of setup", setup.mode, RUN_MODES)
     return setup
 
 

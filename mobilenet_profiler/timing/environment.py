@@ -18,10 +18,9 @@ import torch
 
 from mobilenet_profiler import __version__
 from mobilenet_profiler.errors import UsageError, unknown_name
+from mobilenet_profiler.measured.profile import DEVICES
 from mobilenet_profiler.timing.nvidia_smi import LASTING, MOMENTARY, query_gpu
 from mobilenet_profiler.timing.processor import count_memory, describe_processor
-
-DEVICES = ("cpu", "cuda", "mps")
 
 # Variables that change how fast a network runs.
 _VARIABLES = re.compile(

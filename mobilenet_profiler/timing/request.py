@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 import torch
 
 from mobilenet_profiler.errors import UsageError, unknown_name
+from mobilenet_profiler.measured.profile import DTYPES, RUN_MODES
 from mobilenet_profiler.measured.training import OPTIMIZERS
 from mobilenet_profiler.timing.environment import parse_device
 from mobilenet_profiler.timing.measuring import OnProgress, StopRule, check_whole
-
-DTYPES = ("float32", "float16", "bfloat16")
-RUN_MODES = ("inference", "train")
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ REFUSED = [
     (["--optimizer", "adam", "--mode", "train"], "did you mean 'adamw'"),
     (["--optimizer", "sgd"], "--optimizer is of --mode train"),
     (["--device", "gpu"], "unknown device 'gpu'"),
-    (["--device", "cuda:x"], "allowed: cpu, cuda, cuda:N, mps"),
+    (["--device", "cuda:x"], "allowed: cpu, cuda, mps, cuda:N"),
     (["--dtype", "float64"], "unknown dtype 'float64'"),
     (["--threads", "0"], "--threads must be at least 1, given 0"),
     (["--threads", "2", "--device", "cuda"], "--threads is of device 'cpu'"),
