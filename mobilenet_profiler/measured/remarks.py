@@ -13,6 +13,7 @@ from mobilenet_profiler.units import format_percent, format_supported
 
 CLOSED = 0.05  # of the clean latency: what the parts may miss it by
 NARROW = 0.05  # of the median: what half of its interval may be
+TREND = 0.1  # of the slowest early pass: by how much every late one is slower
 _NAMED = 4  # outliers by number; the others are counted
 
 
@@ -22,6 +23,7 @@ def list_remarks(profile: Profile) -> list[str]:
         *_warn_of_contention(profile),
         *_warn_of_warmup(profile),
         *_warn_of_few(profile),
+        *_warn_of_trend(profile),
         *_name_outliers(profile),
         *_warn_of_spread(profile),
         *_warn_of_closing(profile),
@@ -52,6 +54,21 @@ def _warn_of_few(profile: Profile) -> Iterator[str]:
         yield (
             f"too few passes ({latency.count}): the intervals hold their medians in {held} of "
             f"100 cases, not in {100 * CONFIDENCE:.0f}; give more --iterations"
+        )
+
+
+def _warn_of_trend(profile: Profile) -> Iterator[str]:
+    """Passes that take ever longer are no samples of one thing."""
+    walls = [sample.wall for sample in profile.clean]
+    quarter = len(walls) // 4
+    if quarter < 3:
+        return
+    first, last = walls[:quarter], walls[-quarter:]
+    if min(last) > (1 + TREND) * max(first):
+        times = format_supported(find_median(last) / find_median(first), 0.1)
+        yield (
+            f"the last quarter of the passes took {times} times as long as the first: the machine "
+            "slows down, or the network keeps something from pass to pass"
         )
 
 

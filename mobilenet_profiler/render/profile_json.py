@@ -63,7 +63,8 @@ def _describe_passes(passes: Sequence[Pass], phases: Sequence[str]) -> dict[str,
 
 def _describe_layer(layer: LayerSamples) -> dict[str, Any]:
     own = {"path": layer.path, "phase": layer.phase, "calls": layer.calls, "inner": layer.inner}
-    return {**own, "samples": list(layer.samples), "kernels": list(layer.kernels)}
+    samples = {"samples": list(layer.samples), "kernels": list(layer.kernels)}
+    return {**own, **samples, "kind": layer.kind}
 
 
 def write_json(value: Any, depth: int = 0) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mobilenet_profiler.timing.instruments import is_compiled
+
 _SLOW = 0.01  # of a layer's output: what can be seen in its time
 
 
@@ -18,10 +20,11 @@ def find_denormals(module: nn.Module, run: Callable[[], Any]) -> str | None:
     the time of any other; random weights can lead there, trained ones seldom do.
     """
     shares: dict[str, float] = {}
+    compiled = any(map(is_compiled, module.modules()))  # a hook would have it compiled again
     hooks = [
         held.register_forward_hook(_make_hook(path, shares))
         for path, held in module.named_modules()
-        if not held._modules
+        if not held._modules and not compiled
     ]
     try:
         run()

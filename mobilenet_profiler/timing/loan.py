@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mobilenet_profiler.errors import UsageError
+from mobilenet_profiler.timing.capacity import find_free_memory
 from mobilenet_profiler.trace.blame import describe_failure
-from mobilenet_profiler.trace.isolation import Snapshot
+from mobilenet_profiler.trace.isolation import lend_tensors
 from mobilenet_profiler.trace.modules import Structure
+from mobilenet_profiler.trace.tracer import check_modules
 from mobilenet_profiler.units import format_bytes
 
 
@@ -26,15 +28,39 @@ def lend_module(
 ) -> Iterator[nn.Module]:
     """The module on a device, in a dtype and memory format, for a while.
 
-    It is the caller's own where nothing has to be converted and nothing is trained; its
-    attributes, modes and buffers are put back. Else it is a copy. Raises UsageError where a
-    module cannot be copied.
+    It is the caller's own where nothing has to be converted and nothing is trained: on
+    copies of its tensors, with all that it holds put back after. Else it is a copy. Raises
+    UsageError where a module cannot be copied.
     """
+    structure = Structure(module)
+    check_modules(structure)
     if train or channels_last or _needs_conversion(module, device, dtype):
         yield convert_module(_copy(module), device, dtype, channels_last)
         return
-    with _keep_state(module):
-        yield module
+    _refuse_meta(module)
+    flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
+    try:
+        with lend_tensors(structure, "values", parameters=_fits_twice(module, device)):
+            _flatten_weights(module)
+            yield module
+    finally:
+        for parameter, flag in flags:
+            if parameter.requires_grad != flag:
+                parameter.requires_grad_(flag)
+
+
+def _fits_twice(module: nn.Module, device: torch.device) -> bool:
+    """Whether the device has ample room for copies of the parameters too."""
+    size = sum(tensor.numel() * tensor.element_size() for tensor in module.parameters())
+    free = find_free_memory(str(device))
+    return free is None or 2 * size < free
+
+
+def _flatten_weights(module: nn.Module) -> None:
+    """Lay the weights of recurrent layers out as one piece again, as cuDNN wants them."""
+    for held in module.modules():
+        if isinstance(held, nn.RNNBase):
+            held.flatten_parameters()
 
 
 def convert_module(
@@ -67,11 +93,7 @@ def _needs_conversion(module: nn.Module, device: torch.device, dtype: torch.dtyp
 
 
 def _copy(module: nn.Module) -> nn.Module:
-    if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
-        raise UsageError(
-            f"{type(module).__name__} is on the meta device and has no values to run on; "
-            "give it values (to_empty, load_state_dict) or name its factory"
-        )
+    _refuse_meta(module)
     try:
         return copy.deepcopy(module)
     except Exception as error:
@@ -79,16 +101,9 @@ def _copy(module: nn.Module) -> nn.Module:
         raise UsageError(f"cannot copy {type(module).__name__} to run it: {reason}") from error
 
 
-@contextmanager
-def _keep_state(module: nn.Module) -> Iterator[None]:
-    structure, kept = Structure(module), Snapshot()
-    for held, paths in structure.modules.values():
-        kept.keep_module(held, paths[0] in structure.leaves)
-    buffers: list[tuple[Tensor, Tensor]] = [(b, b.detach().clone()) for b in module.buffers()]
-    try:
-        yield
-    finally:
-        kept.restore()
-        with torch.no_grad():
-            for buffer, values in buffers:
-                buffer.copy_(values)
+def _refuse_meta(module: nn.Module) -> None:
+    if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
+        raise UsageError(
+            f"{type(module).__name__} is on the meta device and has no values to run on; "
+            "give it values (to_empty, load_state_dict) or name its factory"
+        )

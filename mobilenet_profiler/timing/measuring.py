@@ -47,6 +47,10 @@ class Subject(Protocol):
         """One pass, its phases told to the watch."""
         ...
 
+    def reset(self) -> None:
+        """Make all ready for the next pass; its time is in none."""
+        ...
+
     def make_instruments(self, clock: Clock) -> Instruments:
         """Marks around its layers."""
         ...
@@ -238,6 +242,7 @@ def take_row(
     taken = []
     with watch.attach():
         for _ in range(count):
+            subject.reset()
             taken.append(_run(subject, clock, kind, watch))
             watch.clear()
     return [_decode_pass(*one) for one in taken]

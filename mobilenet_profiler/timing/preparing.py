@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from mobilenet_profiler.measured.profile import Setup
 from mobilenet_profiler.spec import ModelSpec
 from mobilenet_profiler.timing.denormals import find_denormals
 from mobilenet_profiler.timing.instruments import choose_timed
-from mobilenet_profiler.timing.loan import convert_module
+from mobilenet_profiler.timing.loan import convert_module, lend_module
 from mobilenet_profiler.timing.request import Request
 from mobilenet_profiler.timing.retry import fit_batch
 from mobilenet_profiler.timing.subjects import Inference
@@ -41,14 +42,23 @@ class Prepared:
     notes: tuple[str, ...] = ()
 
 
-def build_network(spec: ModelSpec, request: Request, modules: dict[str, nn.Module]) -> nn.Module:
-    """The network of a spec on its device; built once for specs that differ in inputs alone."""
+def build_network(
+    spec: ModelSpec, request: Request, modules: dict[str, nn.Module], stack: ExitStack
+) -> nn.Module:
+    """The network of a spec on its device; built once for specs that differ in inputs alone.
+
+    stack: where one that a module of Python's holds is given back as it was.
+    """
     own = replace(spec, batch=None, resolution=None, inputs=(), inputs_from=None)
     key = repr(own.as_dict())
     if key not in modules:
         built = unwrap(build_model(spec, device="cpu"))
         how = (request.place, request.torch_dtype, request.channels_last)
-        modules[key] = convert_module(built, *how)
+        if spec.source.kind == "module":  # it may name a network that is there already
+            lent = lend_module(built, *how, request.trains)
+            modules[key] = stack.enter_context(lent)
+        else:
+            modules[key] = convert_module(built, *how)
     return modules[key]
 
 
@@ -70,9 +80,13 @@ def prepare(module: nn.Module, spec: ModelSpec, inputs: Inputs, request: Request
 
 
 def find_batch(inputs: Inputs) -> int | None:
-    """The first axis of the first input, where that has more than one."""
+    """The first axis of the first input: of rows, images or clips.
+
+    None where it may be something else: of one axis or of three, which an image without a
+    batch has and a sequence that begins with its steps.
+    """
     first = next(iter(inputs.tensors), None)
-    return first.shape[0] if first is not None and first.dim() > 1 else None
+    return first.shape[0] if first is not None and first.dim() in (2, 4, 5) else None
 
 
 def cut_batch(inputs: Inputs, batch: int, size: int) -> Inputs:
@@ -85,7 +99,8 @@ def cut_batch(inputs: Inputs, batch: int, size: int) -> Inputs:
 def _prepare_once(module: nn.Module, spec: ModelSpec, inputs: Inputs, request: Request) -> Prepared:
     mode = "train" if request.trains else "eval"
     named = replace(spec, mode=mode, inputs=inputs.describe())
-    module.train(request.trains)
+    with suppress(NotImplementedError):  # an exported program has the mode it was made in
+        module.train(request.trains)
     if request.trains:
         check_trainable(module)
     trace = trace_module(module, inputs, named.label, named.as_dict(), backward=request.trains)
@@ -94,7 +109,24 @@ def _prepare_once(module: nn.Module, spec: ModelSpec, inputs: Inputs, request: R
     compiled = _compile(module) if request.compile else None
     subject = _make_subject((named.label, module, values, tuple(timed), compiled), request)
     setup = _describe_setup(module, values, request)
-    return Prepared(trace, subject, setup, timed, tuple(_list_notes(trace, subject, request)))
+    before = list_versions(values)
+    notes = tuple(_run_first(trace, subject, request))
+    if list_versions(values) != before:
+        subject.written = _find_written(before, values, _fill_inputs(module, inputs, request))
+    return Prepared(trace, subject, setup, timed, notes)
+
+
+def list_versions(inputs: Inputs) -> list[int]:
+    """How often each input was written to."""
+    return [0 if tensor.is_inference() else tensor._version for tensor in inputs.tensors]
+
+
+def _find_written(
+    before: Sequence[int], values: Inputs, fresh: Inputs
+) -> list[tuple[Tensor, Tensor]]:
+    """The inputs that the first pass wrote to, each with the values it had before."""
+    pairs = zip(values.tensors, fresh.tensors, before, list_versions(values), strict=True)
+    return [(tensor, own) for tensor, own, old, new in pairs if old != new]
 
 
 def _make_subject(given: tuple[Any, ...], request: Request) -> Inference | TrainingStep:
@@ -104,8 +136,8 @@ def _make_subject(given: tuple[Any, ...], request: Request) -> Inference | Train
     return TrainingStep(*given, optimizer=request.optimizer, seed=request.seed)
 
 
-def _list_notes(trace: Trace, subject: Inference | TrainingStep, request: Request) -> Iterator[str]:
-    """What is known before anything is timed; each network runs once for it."""
+def _run_first(trace: Trace, subject: Inference | TrainingStep, request: Request) -> Iterator[str]:
+    """A first pass, and what is known before anything is timed."""
     yield from trace.notes
     if request.device != "cpu" or request.trains:
         subject.run_once()

@@ -23,6 +23,7 @@ from mobilenet_profiler.timing.preparing import Prepared, build_network, prepare
 from mobilenet_profiler.timing.request import Request
 from mobilenet_profiler.trace.build import keep_globals
 from mobilenet_profiler.trace.inputs import make_inputs
+from mobilenet_profiler.trace.isolation import keep_global_settings
 from mobilenet_profiler.trace.sources import make_importable
 from mobilenet_profiler.trace.tracer import unwrap
 
@@ -101,9 +102,9 @@ def _prepare_machine(request: Request) -> Iterator[None]:
     """Seeded random numbers and the threads that were asked for; both put back after."""
     with ExitStack() as stack:
         stack.enter_context(keep_globals())
+        stack.enter_context(keep_global_settings())
         stack.enter_context(torch.inference_mode(False))  # whatever the caller's code is in
         torch.default_generator.manual_seed(request.seed)
-        stack.callback(torch.set_num_threads, torch.get_num_threads())
         if request.threads is not None:
             torch.set_num_threads(request.threads)
         yield
@@ -131,7 +132,7 @@ def _profile_specs(
         modules: dict[str, nn.Module] = {}
         prepared = []
         for spec in specs:
-            module = build_network(spec, request, modules)
+            module = build_network(spec, request, modules, stack)
             given = make_inputs(module, spec, inputs, keywords)
             prepared.append(prepare(module, spec, given, request))
         return _measure_all(prepared, request)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.measured.profile import FORWARD
@@ -67,6 +67,13 @@ class ReadyNetwork:
         eager = () if compiled is None else (EAGER,)
         self.kinds: tuple[str, ...] = (CLEAN, *eager, INSTRUMENTED)
         self._compiled = compiled
+        self.written: Sequence[tuple[Tensor, Tensor]] = ()
+
+    def reset(self) -> None:
+        """Give inputs that a pass writes to their values back."""
+        with torch.no_grad():
+            for tensor, values in self.written:
+                tensor.copy_(values)
 
     def choose_call(self, kind: str) -> Callable[..., Any]:
         """What a pass of a kind calls: the network, or what was compiled of it."""
@@ -74,25 +81,30 @@ class ReadyNetwork:
 
     def list_notes(self) -> tuple[str, ...]:
         """What a reader must know of the passes that were taken, a sentence each."""
-        return ()
+        if not self.written:
+            return ()
+        return ("a pass writes to its inputs, which get their values back before the next",)
 
 
 class Inference(ReadyNetwork):
-    """Forward passes in inference mode, each on the same inputs."""
+    """Forward passes without gradients, each on the same inputs.
+
+    Under `torch.no_grad`, as what a network keeps for later must be fit for training.
+    """
 
     phases: tuple[str, ...] = FORWARD
 
     def run(self, kind: str, watch: Watch) -> None:
         """One forward pass."""
         call = self.choose_call(kind)
-        with torch.inference_mode(), explain_failure(self.name, self.inputs):
+        with torch.no_grad(), explain_failure(self.name, self.inputs):
             output = call(*self.inputs.args, **self.inputs.kwargs)
             watch.end("forward")
         del output
 
     def run_once(self) -> None:
         """One eager forward pass that nothing watches."""
-        with torch.inference_mode(), explain_failure(self.name, self.inputs):
+        with torch.no_grad(), explain_failure(self.name, self.inputs):
             self.module(*self.inputs.args, **self.inputs.kwargs)
 
     def make_instruments(self, clock: Clock) -> Instruments:

@@ -103,8 +103,9 @@ class TrainingStep(ReadyNetwork):
 
     def list_notes(self) -> tuple[str, ...]:
         """What was minimised and how, after a step; and whether numbers left their range."""
-        return tuple(
-            filter(None, (self.find_loss.description, self._described, self._check_loss()))
+        return (
+            tuple(filter(None, (self.find_loss.description, self._described, self._check_loss())))
+            + super().list_notes()
         )
 
     def _check_loss(self) -> str:

@@ -128,7 +128,7 @@ def trace_module(
     request = Request(inputs, mode, backward, real, values)
     with _one_at_a_time, pause_collector():
         structure = Structure(unwrap(model))
-        _check_modules(structure)
+        check_modules(structure)
         passed, notes = _record(structure, request)
         modules = list_modules(structure.placed, passed.calls)
         layers = assemble_layers(modules, passed.operations)
@@ -247,7 +247,7 @@ def _record_passes(
     return passed, notes
 
 
-def _check_modules(structure: Structure) -> None:
+def check_modules(structure: Structure) -> None:
     """Refuse what cannot be lent: compiled TorchScript, and parameters without a shape."""
     for path, module in structure.placed.items():
         if not isinstance(module, torch.jit.ScriptModule | LazyModuleMixin):

@@ -207,7 +207,7 @@ def test_every_node_of_mobilenet_is_at_the_layer_that_made_it() -> None:
         "mobilenet_v1", alpha=0.25, resolution=32, batch=2, backward=True, mode="train"
     )
     module = build_mobilenet()
-    timed = choose_timed(Structure(module), network.ops)
+    timed = list(choose_timed(Structure(module), network))
     clock = Counter()
     watch = BackwardInstruments(clock, Structure(module), timed)
     decoded = step(module, timed, clock, torch.rand(2, 3, 32, 32), watch)
@@ -447,7 +447,7 @@ def test_layers_with_backward_macs_have_a_backward_time(name: str) -> None:
     make, shape = NETWORKS[name]
     network = make().train()
     trace = mp.trace(network, shape, backward=True, mode="train")
-    timed = choose_timed(Structure(network), trace.ops)
+    timed = list(choose_timed(Structure(network), trace))
     decoded = step(network, timed, Counter(), torch.rand(shape))
     ran = {op.path for op in trace.ops if op.phase == "backward" and op.macs}
     assert ran

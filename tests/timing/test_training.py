@@ -486,7 +486,7 @@ def test_marks_of_a_gpus_backward_pass_come_in_the_order_of_its_nodes() -> None:
     network = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 5)).cuda()
     clock = make_clock("cuda")
     subject = make_step(network, torch.rand(2, 4, device="cuda"), timed=("0", "1", "2"))
-    _, decoded = take_row(subject, clock, INSTRUMENTED)
+    ((_, decoded),) = take_row(subject, clock, INSTRUMENTED)
     backward = [span for span in decoded.spans if span.phase == "backward" and span.depth]
     starts = [span.start for span in backward]
     assert starts == sorted(starts)
