@@ -16,9 +16,9 @@ SLEPT = 0.05
 # Below this share of what its threads could use a process is short of processors, if it was
 # also interrupted: a network of small layers does not fill its threads on an idle machine.
 FAIR = 0.9
-# Interruptions a second of processor time. An idle Linux interrupts some ten times for work of
-# its own that takes microseconds; work that competes does so at every slice of some 3 ms.
-INTERRUPTED = 25
+# Interruptions a second of processor time: up to 50 on an idle Linux, by work of its own that
+# takes microseconds; 140 to 260 beside busy processes, which compete at every slice of 3 ms.
+INTERRUPTED = 100
 # Of the cores, busy with other work: that much can take the memory's bandwidth and the clock
 # from a process that waits for no core.
 OTHERS = 0.25
