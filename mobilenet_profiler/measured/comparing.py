@@ -9,7 +9,7 @@ from itertools import chain
 
 from mobilenet_profiler.comparing import merge_paths, name_paths
 from mobilenet_profiler.errors import UsageError
-from mobilenet_profiler.measured.correction import correct_samples
+from mobilenet_profiler.measured.correction import correct_samples, list_call_costs
 from mobilenet_profiler.measured.differences import list_run_differences
 from mobilenet_profiler.measured.profile import Pass, Profile
 from mobilenet_profiler.measured.rows import BETWEEN, list_rest
@@ -120,8 +120,8 @@ class ProfileComparison:
         They do the same in both runs whatever the network: where they differ, the machine
         itself ran at another speed.
         """
-        costs = self.before.empty.inside, self.after.empty.inside
-        ratio = estimate_ratio(*costs) if all(costs) else None
+        before, after = list_call_costs(self.before), list_call_costs(self.after)
+        ratio = estimate_ratio(before, after) if before and after else None
         if ratio is None or 1 / STEADY <= ratio.value <= STEADY or not ratio.differs:
             return None
         return ratio

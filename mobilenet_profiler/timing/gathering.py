@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from mobilenet_profiler.cost import OpCost, Trace
 from mobilenet_profiler.measured.profile import Contention, LayerSamples, LayerWork, Profile
@@ -22,12 +23,13 @@ def make_profile(
     """The profile of a network, with what its device tells besides, which is asked for now."""
     clean = tuple(recording.passes[CLEAN])
     reached = estimate_median([sample.wall for sample in clean]).relative
+    date = datetime.now(UTC).isoformat(timespec="seconds")
     records = take_records(prepared.subject, request.device, replays=not request.trains)
     stop = request.rule.describe(len(clean), reached)
     return Profile(
         trace=prepared.trace,
         setup=replace(prepared.setup, stop=stop),
-        environment=describe_environment(request.device),
+        environment={"date": date, **describe_environment(request.device)},
         phases=prepared.subject.phases,
         clean=clean,
         instrumented=tuple(recording.passes[INSTRUMENTED]),
