@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from mobilenet_profiler.conventions.counting import Count
     from mobilenet_profiler.cost import Cost, LayerCost, OpCost, Trace, Uncounted
     from mobilenet_profiler.errors import UsageError
+    from mobilenet_profiler.memory import MemoryUse
     from mobilenet_profiler.published.catalogue import list_figures
     from mobilenet_profiler.published.figure import Figure
     from mobilenet_profiler.saved import read_trace
     from mobilenet_profiler.spec import ModelSpec, make_spec
+    from mobilenet_profiler.trace.lifetimes import predict_memory
     from mobilenet_profiler.trace.registered import register_cost, unregister_cost
     from mobilenet_profiler.trace.tracer import trace
     from mobilenet_profiler.verification.choice import verify
@@ -38,6 +40,7 @@ __all__ = [
     "Figure",
     "LayerCost",
     "Limit",
+    "MemoryUse",
     "ModelComparison",
     "ModelSpec",
     "OpCost",
@@ -51,6 +54,7 @@ __all__ = [
     "list_conventions",
     "list_figures",
     "make_spec",
+    "predict_memory",
     "read_trace",
     "register_cost",
     "trace",
@@ -64,6 +68,8 @@ _HOMES = {
     **dict.fromkeys(("BudgetCheck", "Limit", "check"), "budget"),
     **dict.fromkeys(("Accuracy", "AlignedCost", "ModelComparison", "compare"), "comparing"),
     "read_trace": "saved",
+    "MemoryUse": "memory",
+    "predict_memory": "trace.lifetimes",
     "Count": "conventions.counting",
     "list_conventions": "conventions.catalogue",
     "UsageError": "errors",

@@ -9,6 +9,7 @@ from itertools import count
 
 from mobilenet_profiler.errors import UsageError
 
+_BINARY = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 _PREFIXES = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
@@ -23,6 +24,14 @@ def format_rounded(value: int) -> str:
         if abs(value) >= size:
             return f"{value / size:.2f}{prefix}"
     return str(value)
+
+
+def format_bytes(value: int) -> str:
+    """Bytes in binary units, to two decimals: `19.44 MiB` (MiB = 2**20); exact below 1 KiB."""
+    for size, unit in _BINARY:
+        if abs(value) >= size:
+            return f"{value / size:.2f} {unit}"
+    return f"{value} B"
 
 
 def format_share(part: int, whole: int) -> str:
