@@ -31,8 +31,8 @@ def measure_peak(run: Callable[[], Any], device: torch.device | str) -> int | No
 def measure_peak_cpu(run: Callable[[], Any]) -> int:
     """The same on the CPU, from the profiler's record of every allocation.
 
-    Memory of the CPU alone, of all threads; what a library allocates past PyTorch (MKL's
-    buffers) is in no record.
+    Memory of the CPU alone, of all threads. Of memory that was there before, the record
+    does not hold that it is freed; of what a library allocates past PyTorch, nothing.
     """
     with _keep_quiet(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
         run()
@@ -50,7 +50,7 @@ def list_allocations(record: profile) -> list[int]:
 
 def find_peak(allocations: list[int]) -> int:
     """The highest running total, from 0."""
-    return max(accumulate(allocations), default=0)
+    return max(accumulate(allocations, initial=0))
 
 
 def measure_peak_cuda(run: Callable[[], Any], device: torch.device) -> int:

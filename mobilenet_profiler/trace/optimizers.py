@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer, RMSprop
 
-from mobilenet_profiler.errors import unknown_name
+from mobilenet_profiler.errors import UsageError, unknown_name
 
 MakeOptimizer = Callable[[nn.Module], Optimizer]
 
@@ -36,7 +36,7 @@ def make_optimizer(
 ) -> Optimizer:
     """An optimizer of a network's trainable parameters.
 
-    name: rmsprop, sgd or adamw; raises UsageError for any other. Weight decay is 4e-5, on
+    name: rmsprop, sgd or adamw; raises UsageError for any other, or where none is trainable. Weight decay is 4e-5, on
     kernels and matrices alone and not on depthwise kernels, as in the reference. foreach:
     one kernel for all parameters; None is PyTorch's choice: on a GPU, not on a CPU.
     """
@@ -44,6 +44,8 @@ def make_optimizer(
         raise unknown_name("optimizer", name, OPTIMIZERS)
     decayed = {id(tensor) for tensor in _list_decayed(model)}
     trained = [tensor for tensor in model.parameters() if tensor.requires_grad]
+    if not trained:
+        raise UsageError("no parameter of the model needs a gradient: there is nothing to train")
     groups = [
         {"params": [p for p in trained if id(p) in decayed], "weight_decay": WEIGHT_DECAY},
         {"params": [p for p in trained if id(p) not in decayed], "weight_decay": 0.0},

@@ -8,7 +8,7 @@ against it in the tests; scratch that depends on the number of threads is left o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import prod
 from typing import NamedTuple
 
@@ -20,7 +20,8 @@ from mobilenet_profiler.cost import OpCost
 Shape = tuple[int, ...]
 
 _BLOCKS = (("AVX512", 16), ("AVX2", 8))
-_ONEDNN = ("Mkldnn", "???")  # transposed by oneDNN has no name in PyTorch's own list
+# A transposed convolution by oneDNN has no name in PyTorch's list of them.
+_ONEDNN = ("Mkldnn", "MkldnnTranspose", "???")
 
 
 class Processor(NamedTuple):
@@ -79,54 +80,98 @@ def count_copies(
     return Copies(_widen(image, block), kernel, _widen(output, block))
 
 
+class _Convolution(NamedTuple):
+    """The arguments of a convolution, a number for each axis of the image."""
+
+    image: Shape
+    weight: Shape
+    output: Shape
+    stride: Shape
+    padding: Shape
+    dilation: Shape
+    output_padding: Shape
+    transposed: bool
+    groups: int
+
+    @property
+    def strided(self) -> bool:
+        return max(self.stride, default=1) > 1
+
+    @property
+    def pointwise(self) -> bool:
+        return prod(self.weight[2:]) == 1
+
+
+def _read_convolution(
+    operation: OpCost, image: Shape, weight: Shape, output: Shape
+) -> _Convolution:
+    options, axes = operation.options, len(image) - 2
+
+    def read(name: str, default: int) -> Shape:
+        sizes = tuple(options.get(name, (default,)))
+        return sizes * axes if len(sizes) == 1 else sizes
+
+    lists = (read("stride", 1), read("padding", 0), read("dilation", 1), read("output_padding", 0))
+    transposed, groups = bool(options.get("transposed")), int(options.get("groups", 1))
+    return _Convolution(image, weight, output, *lists, transposed, groups)
+
+
 def _count_forward(operation: OpCost, processor: Processor) -> int:
-    image, weight, *_ = operation.inputs
-    output = operation.outputs[0]
-    if _choose_backend(operation, image, weight) not in _ONEDNN:
-        return _count_columns(operation, weight, output)
-    copies = _count_of(operation, image, weight, output, processor.block)
+    image, weight = operation.inputs[:2]
+    given = _read_convolution(operation, image, weight, operation.outputs[0])
+    backend = _choose_backend(given, operation.dtype)
+    if backend not in _ONEDNN:
+        return _count_columns(given, backend)
+    sizes = (image, weight, given.output)
+    copies = count_copies(*sizes, given.groups, processor.block, given.transposed)
     if not operation.contiguous:  # channels last: oneDNN takes images as they are
         return copies.weight
-    if operation.options.get("transposed") and operation.options.get("groups", 1) == 1:
-        return max(sum(copies) - prod(output), copies.output + prod(output))
-    gathered = 0
-    if _gathers(operation, image, weight, output):
-        gathered = processor.threads * _widen(image, processor.block) // image[0]
-        gathered = gathered * prod(output[2:]) // prod(image[2:])
-    return max(gathered + sum(copies) - prod(output), copies.output)
+    result = prod(given.output)
+    if given.transposed and given.groups == 1:
+        return max(sum(copies) - result, copies.output + result)
+    gathered = processor.threads * _count_gathered(given, processor.block)
+    return max(gathered + sum(copies) - result, copies.output)
 
 
-def _gathers(operation: OpCost, image: Shape, weight: Shape, output: Shape) -> bool:
-    """Whether a 1x1 convolution that strides first gathers what it reads, in each thread."""
-    strides = operation.options.get("stride", (1,))
-    exact = all(
-        size == small * stride
-        for size, small, stride in zip(image[2:], output[2:], strides, strict=True)
-    )
-    return prod(weight[2:]) == 1 and min(strides) > 1 and exact
+def _count_gathered(given: _Convolution, block: int) -> int:
+    """What a 1x1 convolution that strides first gathers of an image, where it strides evenly."""
+    sizes = zip(given.image[2:], given.output[2:], given.stride, strict=True)
+    even = all(size == small * stride for size, small, stride in sizes)
+    if not (given.pointwise and min(given.stride) > 1 and even):
+        return 0
+    return _round_up(given.image[1], block) * prod(given.output[2:])
 
 
 def _count_backward(operation: OpCost, processor: Processor) -> int:
     """First the image's gradient, then the weight's: the copies of each live in turn."""
     gradient, image, weight = operation.inputs[:3]
-    if _choose_backend(operation, image, weight) not in _ONEDNN:
-        return _count_columns(operation, weight, gradient)
-    copies = _count_of(operation, image, weight, gradient, processor.block)
+    given = _read_convolution(operation, image, weight, gradient)
+    backend = _choose_backend(given, operation.dtype)
+    if backend not in _ONEDNN:
+        return _count_columns(given, backend)
+    copies = count_copies(image, weight, gradient, given.groups, processor.block, given.transposed)
     if not operation.contiguous:
         copies = Copies(0, copies.weight, 0)
-    masks = operation.options.get("output_mask", (True, True, True))
+    asked = operation.options.get("output_mask", (True, True, True))
+    needs = _list_needs(given, copies, *asked)
     outputs = sum(map(prod, operation.outputs))
-    returned = prod(image) if masks[0] else 0
-    needs = [outputs]
-    if masks[0]:
-        strided = max(operation.options.get("stride", (1,))) > 1
-        twice = strided and operation.options.get("groups", 1) == 1
+    return max(outputs, *needs) - outputs
+
+
+def _list_needs(
+    given: _Convolution, copies: Copies, of_image: bool, of_weight: bool, of_bias: bool
+) -> list[int]:
+    """What is held at each step towards the gradients that are asked for."""
+    returned = prod(given.image) if of_image else 0
+    bias = given.output[1] if of_bias else 0
+    needs = [0]
+    if of_image:
+        twice = given.strided and given.groups == 1  # turned into the order of the image once more
         needs += [sum(copies), copies.image + returned * (2 if twice else 1)]
-    if masks[1]:
-        shift = gradient[1] if masks[2] else 0
-        own = copies.weight + prod(weight) + 2 * shift
-        needs += [returned + sum(copies) + shift, returned + own]
-    return max(needs) - outputs
+    if of_weight:
+        needs += [returned + sum(copies) + bias]
+        needs += [returned + copies.weight + prod(given.weight) + 2 * bias]
+    return needs
 
 
 def _count_attention(operation: OpCost, processor: Processor) -> int:
@@ -147,41 +192,23 @@ _KNOWN: dict[str, Callable[[OpCost, Processor], int]] = {
 }
 
 
-def _count_of(operation: OpCost, image: Shape, weight: Shape, output: Shape, block: int) -> Copies:
-    options = operation.options
-    transposed = bool(options.get("transposed"))
-    return count_copies(image, weight, output, options.get("groups", 1), block, transposed)
-
-
-def _count_columns(operation: OpCost, weight: Shape, output: Shape) -> int:
-    """Of the windows written out as columns; a kernel of one element needs none."""
-    options = operation.options
-    moved = {*options.get("stride", (1,)), *(1 + size for size in options.get("padding", (0,)))}
-    if prod(weight[2:]) == 1 and moved == {1}:
+def _count_columns(given: _Convolution, backend: str) -> int:
+    """Of the windows that PyTorch's own kernels write out; one element needs none."""
+    plain = given.pointwise and not given.strided and not any(given.padding)
+    if plain or not backend.startswith("Slow"):
         return 0
-    return output[0] * prod(weight[1:]) * prod(output[2:])
+    return given.output[0] * prod(given.weight[1:]) * prod(given.output[2:])
 
 
-def _choose_backend(operation: OpCost, image: Shape, weight: Shape) -> str:
-    """How PyTorch would compute a convolution here. No memory is taken."""
-    options = operation.options
-    one: Tensor = torch.empty((), dtype=getattr(torch, operation.dtype))
+def _choose_backend(given: _Convolution, dtype: str) -> str:
+    """How PyTorch would compute a convolution here: asked with tensors of one number."""
+    one: Tensor = torch.empty((), dtype=getattr(torch, dtype))
+    lists = [*map(list, (given.stride, given.padding, given.dilation))]
+    padding, image, weight = [*given.output_padding], *map(one.expand, given[:2])
     chosen = torch._C._select_conv_backend(
-        one.expand(image),
-        one.expand(weight),
-        None,
-        _list(options.get("stride", (1,))),
-        _list(options.get("padding", (0,))),
-        _list(options.get("dilation", (1,))),
-        bool(options.get("transposed")),
-        _list(options.get("output_padding", (0,))),
-        options.get("groups", 1),
+        image, weight, None, *lists, given.transposed, padding, given.groups
     )
     return str(chosen).rpartition(".")[2]
-
-
-def _list(values: Sequence[int]) -> list[int]:
-    return list(values)
 
 
 def _widen(shape: Shape, block: int) -> int:
