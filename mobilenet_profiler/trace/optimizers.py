@@ -36,9 +36,10 @@ def make_optimizer(
 ) -> Optimizer:
     """An optimizer of a network's trainable parameters.
 
-    name: rmsprop, sgd or adamw; raises UsageError for any other, or where none is trainable. Weight decay is 4e-5, on
-    kernels and matrices alone and not on depthwise kernels, as in the reference. foreach:
-    one kernel for all parameters; None is PyTorch's choice: on a GPU, not on a CPU.
+    name: rmsprop, sgd or adamw. Weight decay is 4e-5, on kernels and matrices alone and not
+    on depthwise kernels, as in the reference. foreach: one kernel for all parameters; None
+    is PyTorch's choice: on a GPU, not on a CPU. Raises UsageError for any other name, or
+    where there is nothing to train.
     """
     if name not in _MAKERS:
         raise unknown_name("optimizer", name, OPTIMIZERS)

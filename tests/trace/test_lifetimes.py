@@ -406,3 +406,8 @@ def test_what_does_not_go_together_is_refused(options: dict[str, Any], message: 
 def test_nothing_to_differentiate_is_refused() -> None:
     with pytest.raises(UsageError, match="no output depends on a parameter that needs a gradient"):
         mp.predict_memory(nn.ReLU(), (8, 20), training=True)
+
+
+def test_a_model_without_parameters_has_nothing_for_an_optimizer() -> None:
+    with pytest.raises(UsageError, match="there is nothing to train"):
+        mp.predict_memory(nn.ReLU(), (8, 20), training=True, optimizer="sgd")
