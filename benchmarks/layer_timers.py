@@ -43,7 +43,7 @@ from benchmarks.timed_networks import NETWORKS, Network, make_parser
 from mobilenet_profiler.measured.statistics import Estimate, estimate_median
 from mobilenet_profiler.timing.clocks import Clock, make_clock
 from mobilenet_profiler.timing.instruments import choose_timed
-from mobilenet_profiler.timing.measuring import INSTRUMENTED, take_pass
+from mobilenet_profiler.timing.measuring import INSTRUMENTED, take_row
 from mobilenet_profiler.timing.subjects import Inference
 from mobilenet_profiler.trace.inputs import Inputs
 from mobilenet_profiler.trace.modules import Structure
@@ -73,15 +73,15 @@ class Subject:
 
     def __post_init__(self) -> None:
         trace = mp.trace(self.module, self.image)
-        timed = choose_timed(Structure(self.module), trace.ops)
+        timed = tuple(choose_timed(Structure(self.module), trace))
         self.inference = Inference("", self.module, Inputs((self.image,)), timed)
         self.leaves = [module for module in self.module.modules() if not module._modules]
 
     def run(self) -> float:
-        """Nanoseconds of a plain pass in inference mode, from an idle device to an idle one."""
+        """Nanoseconds of a plain pass without gradients, from an idle device to an idle one."""
         self.clock.wait()
         start = time.perf_counter_ns()
-        with torch.inference_mode():
+        with torch.no_grad():
             self.module(self.image)
         self.clock.wait()
         return time.perf_counter_ns() - start
@@ -90,8 +90,8 @@ class Subject:
 def read_marks(subject: Subject) -> Reading:
     """By the marks of this package, as `measured.rows` adds them up."""
     subject.run()
-    taken, decoded = take_pass(subject.inference, subject.clock, INSTRUMENTED)
-    inside, outside = subject.inference.measure_empty(subject.clock)
+    ((taken, decoded),) = take_row(subject.inference, subject.clock, INSTRUMENTED)
+    inside, outside = subject.inference.measure_empty(subject.clock)[:2]
     own = decoded.layers.values()
     layers = sum(max(one.time - one.calls * inside - one.inner * outside, 0.0) for one in own)
     calls = sum(one.calls for one in own)
