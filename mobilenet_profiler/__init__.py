@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from mobilenet_profiler.measured.limit import LatencyLimit
     from mobilenet_profiler.measured.profile import Profile
     from mobilenet_profiler.measured.saved import read_profile, read_profiles
+    from mobilenet_profiler.memory import MemoryUse
     from mobilenet_profiler.published.catalogue import list_figures
     from mobilenet_profiler.published.figure import Figure
     from mobilenet_profiler.saved import read_trace
     from mobilenet_profiler.spec import ModelSpec, make_spec
     from mobilenet_profiler.timing.profiler import profile
+    from mobilenet_profiler.trace.lifetimes import predict_memory
     from mobilenet_profiler.trace.registered import register_cost, unregister_cost
     from mobilenet_profiler.trace.tracer import trace
     from mobilenet_profiler.verification.choice import verify
@@ -44,6 +46,7 @@ __all__ = [
     "LatencyLimit",
     "LayerCost",
     "Limit",
+    "MemoryUse",
     "ModelComparison",
     "ModelSpec",
     "OpCost",
@@ -60,6 +63,7 @@ __all__ = [
     "list_conventions",
     "list_figures",
     "make_spec",
+    "predict_memory",
     "profile",
     "read_profile",
     "read_profiles",
@@ -76,6 +80,8 @@ _HOMES = {
     **dict.fromkeys(("BudgetCheck", "Limit", "check"), "budget"),
     **dict.fromkeys(("Accuracy", "AlignedCost", "ModelComparison", "compare"), "comparing"),
     "read_trace": "saved",
+    "MemoryUse": "memory",
+    "predict_memory": "trace.lifetimes",
     "Count": "conventions.counting",
     "list_conventions": "conventions.catalogue",
     "UsageError": "errors",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mobilenet_profiler.cost import Cost
 from mobilenet_profiler.errors import unknown_name
 from mobilenet_profiler.rows import Row
-from mobilenet_profiler.units import format_count, format_shape, format_share
+from mobilenet_profiler.units import format_bytes, format_count, format_shape, format_share
 
 if TYPE_CHECKING:
     from mobilenet_profiler.conventions.convention import Convention
@@ -63,31 +63,49 @@ COLUMNS: tuple[Column, ...] = (
         True,
     ),
     Column("layers", "layers", lambda row, total: str(row.layers), True),
+    Column(
+        "memory",
+        "peak memory",
+        lambda row, total: format_bytes(row.memory.peak) if row.memory else "-",
+        True,
+    ),
+    Column(
+        "allocated",
+        "allocated",
+        lambda row, total: format_bytes(row.memory.allocated) if row.memory else "-",
+        True,
+    ),
 )
+MEMORY_COLUMNS = ("memory", "allocated")
 _ON_REQUEST = ("weights", "weights_share", "layers")
 _WITH_BACKWARD = ("backward_macs",)
 _HEADING = 14  # a longer heading is wider than most of its numbers
 # Left out first where the terminal is too narrow.
 _LEAST_NEEDED = (
     *("elementwise", "input", "filter", "activations", "output", "params_share", "kind"),
-    *("weights_share", "macs_share"),
+    *("weights_share", "macs_share", "allocated"),
 )
 
 
-def list_default_columns(backward: bool = False) -> tuple[Column, ...]:
+def list_default_columns(backward: bool = False, memory: bool = False) -> tuple[Column, ...]:
     """The columns that are shown where none are asked for."""
     hidden = _ON_REQUEST if backward else (*_ON_REQUEST, *_WITH_BACKWARD)
+    hidden = hidden if memory else (*hidden, *MEMORY_COLUMNS)
     return tuple(column for column in COLUMNS if column.name not in hidden)
 
 
 def choose_columns(
-    names: Sequence[str] | None, backward: bool = False, convention: Convention | None = None
+    names: Sequence[str] | None,
+    backward: bool = False,
+    convention: Convention | None = None,
+    memory: bool = False,
 ) -> tuple[Column, ...]:
     """The columns of these names, in this order; None for the default ones.
 
-    convention: what the headings of MACs and params say; None is ours.
+    backward, memory: whether these were counted. convention: what the headings of MACs
+    and params say; None is ours.
     """
-    chosen = _choose(names, backward)
+    chosen = _choose(names, backward, memory)
     return tuple(_name_column(column, convention) for column in chosen) if convention else chosen
 
 
@@ -100,9 +118,9 @@ def _name_column(column: Column, convention: Convention) -> Column:
     return replace(column, heading=headings.get(column.name, column.heading))
 
 
-def _choose(names: Sequence[str] | None, backward: bool) -> tuple[Column, ...]:
+def _choose(names: Sequence[str] | None, backward: bool, memory: bool) -> tuple[Column, ...]:
     if not names:
-        return list_default_columns(backward)
+        return list_default_columns(backward, memory)
     known = {column.name: column for column in COLUMNS}
     for name in names:
         if name not in known:
@@ -118,13 +136,13 @@ def _show_params(row: Row) -> str:
 
 
 def fit_columns(
-    columns: Sequence[Column], rows: Sequence[Row], total: Cost, width: int
+    columns: Sequence[Column], rows: Sequence[Row], whole: Row, width: int
 ) -> tuple[Column, ...]:
     """As many of the columns as fit `width` characters, with two between any two."""
     kept = list(columns)
     for name in ("", *_LEAST_NEEDED):
         kept = [column for column in kept if column.name != name]
-        if measure(kept, rows, total) <= width:
+        if measure(kept, rows, whole) <= width:
             break
     return tuple(kept)
 
@@ -189,13 +207,12 @@ def fold_heading(text: str, width: int = _HEADING) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def measure(columns: Sequence[Column], rows: Sequence[Row], total: Cost) -> int:
-    """Characters that a table of these columns needs."""
-    whole = Row("total", "", "", total)
+def measure(columns: Sequence[Column], rows: Sequence[Row], whole: Row) -> int:
+    """Characters that a table of these columns needs, its last row among them."""
     widths = [
         max(
             *map(len, wrap_heading(column.heading)),
-            *(len(column.cell(row, total)) for row in (*rows, whole)),
+            *(len(column.cell(row, whole.cost)) for row in (*rows, whole)),
         )
         for column in columns
     ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from mobilenet_profiler.conventions.convention import Convention
     from mobilenet_profiler.conventions.counting import Count
+    from mobilenet_profiler.memory import MemoryUse
 
 Shape = tuple[int, ...]
 Status = Literal["counted", "free", "unknown"]
@@ -212,6 +213,7 @@ class Trace:
     notes: what a reader must know of how it was traced, a sentence each.
     backward: whether a backward pass was traced too. modules: every module by path.
     convention: of its macs and params, where `convert` changed them; None is ours.
+    memory: what a pass needs of it, where that was predicted too.
     """
 
     label: str
@@ -223,6 +225,7 @@ class Trace:
     backward: bool = False
     modules: Mapping[str, ModuleFacts] = field(default_factory=dict)
     convention: Convention | None = None
+    memory: MemoryUse | None = None
 
     @property
     def total(self) -> Cost:

@@ -8,12 +8,14 @@ from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.measured.profile import FORWARD, Profile
 from mobilenet_profiler.measured.rows import TimedRow, make_timed_rows
 from mobilenet_profiler.measured.statistics import Estimate
+from mobilenet_profiler.memory import LayerMemory
 
 
 def frame_layers(trace: Trace) -> pandas.DataFrame:
     """A row a layer: path, kind, module, shapes, stride, groups, calls, counts.
 
-    Shapes stay tuples and counts int64; `frame.macs.sum()` is `trace.total.macs`.
+    Shapes stay tuples and counts int64; `frame.macs.sum()` is `trace.total.macs`. With
+    `trace.memory` also memory and allocated, bytes; 0 for a layer that ran nothing.
     """
     names = ("path", "kind", "module", "input_shape", "output_shape", "weight_shape")
     counts = ("params", "weights", "macs", "activations", "elementwise", "backward_macs", "tied")
@@ -21,7 +23,12 @@ def frame_layers(trace: Trace) -> pandas.DataFrame:
     fields = (*names, "stride", "dilation", *numbers)
     records = [[getattr(layer, name) for name in fields] for layer in trace.layers]
     frame = pandas.DataFrame(records, columns=list(fields))
-    return frame.astype(dict.fromkeys(numbers, "int64"))
+    frame = frame.astype(dict.fromkeys(numbers, "int64"))
+    if trace.memory is not None:
+        layers = [trace.memory.layers.get(layer.path, LayerMemory()) for layer in trace.layers]
+        frame["memory"] = [layer.peak for layer in layers]
+        frame["allocated"] = [layer.allocated for layer in layers]
+    return frame
 
 
 def frame_profile(profile: Profile) -> pandas.DataFrame:

@@ -9,11 +9,15 @@ from typing import Literal, get_args
 
 from mobilenet_profiler.cost import Cost, LayerCost, Shape, Trace, Uncounted
 from mobilenet_profiler.errors import UsageError, unknown_name
+from mobilenet_profiler.memory import LayerMemory, describe_peak
 from mobilenet_profiler.units import format_shape
 
 By = Literal["layer", "block", "kind"]
 GROUPINGS: tuple[str, ...] = get_args(By)
-SORT_KEYS = ("macs", "params", "weights", "activations", "elementwise", "backward_macs", "name")
+SORT_KEYS = (
+    *("macs", "params", "weights", "activations", "elementwise", "backward_macs", "memory"),
+    *("allocated", "name"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class Row:
     layers: how many layers of the trace it stands for. paths: of these, in order.
     tied, tied_to: params it shares with an earlier layer, and the name of that.
     multiplies: whether a layer in it has MACs, in whatever convention it is shown.
+    memory: of its layers, the greatest peak of them; None where it was not predicted, or
+    where none of them ran an operation.
     """
 
     name: str
@@ -38,6 +44,7 @@ class Row:
     tied_to: str = ""
     multiplies: bool = False
     paths: tuple[str, ...] = ()
+    memory: LayerMemory | None = None
 
 
 def make_rows(
@@ -68,6 +75,21 @@ def make_rows(
     else:
         rows = tuple(_list_layers(trace, every))
     return _cut(_sort(rows, sort), top)
+
+
+def make_total(trace: Trace, rows: Iterable[Row]) -> Row:
+    """The last row of a table: costs add up, the peak of memory is that of the whole pass."""
+    memory = None
+    if trace.memory is not None:
+        allocated = sum(layer.allocated for layer in trace.memory.layers.values())
+        memory = LayerMemory(trace.memory.activations, allocated)
+    layers = sum(row.layers for row in rows)
+    return Row("total", "", "", trace.total, layers=layers, memory=memory)
+
+
+def describe_memory(trace: Trace) -> list[str]:
+    """The line that says where memory is at its peak; none where it was not predicted."""
+    return [describe_peak(trace.memory, name_layers(trace))] if trace.memory else []
 
 
 def name_layers(trace: Trace) -> dict[str, str]:
@@ -102,8 +124,12 @@ def summarise_kinds(trace: Trace) -> tuple[Row, ...]:
 
 
 def list_costless(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """Rows that cost nothing: neither parameters nor MACs."""
-    return tuple(row for row in rows if not (row.multiplies or row.cost.macs or row.cost.params))
+    """Rows that cost nothing: no parameters, no MACs and, where that is known, no memory."""
+    return tuple(row for row in rows if not (_has_cost(row) or row.memory))
+
+
+def _has_cost(row: Row) -> bool:
+    return bool(row.multiplies or row.cost.macs or row.cost.params)
 
 
 def describe_filter(layer: LayerCost) -> str:
@@ -133,7 +159,8 @@ def _list_layers(trace: Trace, every: bool) -> Iterator[Row]:
 
 def _make_layer_rows(trace: Trace) -> list[tuple[Row, str]]:
     names = name_layers(trace)
-    rows = [(_make_row(layer, names), layer.path) for layer in trace.layers]
+    memory = trace.memory.layers if trace.memory else {}
+    rows = [(_make_row(layer, names, memory), layer.path) for layer in trace.layers]
     inner = _find_inner_blocks([row.block for row, _ in rows if row.multiplies])
     return [(replace(row, block=inner.get(row.block, row.block)), path) for row, path in rows]
 
@@ -148,7 +175,7 @@ def _find_inner_blocks(blocks: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _make_row(layer: LayerCost, names: Mapping[str, str]) -> Row:
+def _make_row(layer: LayerCost, names: Mapping[str, str], memory: Mapping[str, LayerMemory]) -> Row:
     name = names[layer.path]
     return Row(
         name=name,
@@ -162,6 +189,7 @@ def _make_row(layer: LayerCost, names: Mapping[str, str]) -> Row:
         paths=(layer.path,),
         tied=layer.tied,
         tied_to=names.get(layer.tied_to, layer.tied_to) if layer.tied else "",
+        memory=memory.get(layer.path),
     )
 
 
@@ -206,7 +234,13 @@ def _merge(name: str, group: Sequence[Row], name_by_kind: bool) -> Row:
         layers=len(group),
         multiplies=any(row.multiplies for row in group),
         paths=tuple(path for row in group for path in row.paths),
+        memory=_gather_memory(group),
     )
+
+
+def _gather_memory(rows: Iterable[Row]) -> LayerMemory | None:
+    known = [row.memory for row in rows if row.memory is not None]
+    return sum(known, LayerMemory()) if known else None
 
 
 def _sort(rows: tuple[Row, ...], sort: str | None) -> tuple[Row, ...]:
@@ -216,7 +250,14 @@ def _sort(rows: tuple[Row, ...], sort: str | None) -> tuple[Row, ...]:
         raise unknown_name("sort key", sort, SORT_KEYS)
     if sort == "name":
         return tuple(sorted(rows, key=lambda row: row.name))
-    return tuple(sorted(rows, key=lambda row: -getattr(row.cost, sort)))
+    return tuple(sorted(rows, key=lambda row: -_measure(row, sort)))
+
+
+def _measure(row: Row, key: str) -> int:
+    if key in ("memory", "allocated"):
+        memory = row.memory or LayerMemory()
+        return memory.peak if key == "memory" else memory.allocated
+    return int(getattr(row.cost, key))
 
 
 def _cut(rows: tuple[Row, ...], top: int | None) -> tuple[Row, ...]:
@@ -236,6 +277,7 @@ def gather_rest(rest: Sequence[Row]) -> Row:
         sum((row.cost for row in rest), Cost()),
         layers=sum(row.layers for row in rest),
         paths=tuple(path for row in rest for path in row.paths),
+        memory=_gather_memory(rest),
     )
 
 

@@ -7,6 +7,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -102,12 +103,22 @@ def gives_model_options(settings: Settings) -> bool:
     return settings["mode"] == "train" or any(settings[name] for name in settings if name != "mode")
 
 
-def trace_spec(spec: ModelSpec, backward: bool = False, values: bool = False) -> Trace:
-    """The spec's trace; torch is imported here."""
+def trace_spec(
+    spec: ModelSpec, backward: bool = False, values: bool = False, memory: bool = False
+) -> Trace:
+    """The spec's trace; torch is imported here.
+
+    memory: predict that too, of a training step where the backward pass is traced.
+    """
     with spare_garbage():
         from mobilenet_profiler.trace.tracer import trace
     with keep_stdout():
-        return trace(spec, backward=backward, values=values)
+        traced = trace(spec, backward=backward, values=values)
+        if not memory:
+            return traced
+        from mobilenet_profiler.trace.lifetimes import predict_memory
+
+        return replace(traced, memory=predict_memory(spec, training=backward, values=values))
 
 
 def trace_all(

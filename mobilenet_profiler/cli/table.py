@@ -10,7 +10,7 @@ import typer
 from mobilenet_profiler.cli import options as opt
 from mobilenet_profiler.cli.model import Settings, keep_stdout, takes_settings, trace_spec
 from mobilenet_profiler.cli.output import measure_width, write_note, write_renderable, write_text
-from mobilenet_profiler.columns import COLUMNS, choose_columns
+from mobilenet_profiler.columns import COLUMNS, MEMORY_COLUMNS, choose_columns
 from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.errors import UsageError, unknown_name
 from mobilenet_profiler.rows import GROUPINGS, SORT_KEYS, list_warnings, make_rows
@@ -50,6 +50,9 @@ def table(
     ] = None,
     backward: opt.Backward = False,
     values: opt.Values = False,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Predict the memory that the tensors take too.")
+    ] = False,
     convention: opt.InConvention = DEFAULT,
     strict: opt.Strict = False,
     cross_check: Annotated[
@@ -65,9 +68,11 @@ def table(
     view = {"by": by, "depth": depth, "sort": sort, "top": top, "every": every}
     names = [name.strip() for name in columns.split(",")] if columns else None
     check_view(format, view, names)
+    memory |= bool({*(names or ()), sort} & {*MEMORY_COLUMNS})
     check_convention(convention, format, backward)
+    check_memory_format(memory, format)
     spec = make_spec(model, **settings)
-    trace = trace_spec(spec, backward, values)
+    trace = trace_spec(spec, backward, values, memory)
     show(trace.convert(convention), format, output, view, names)
     failed = report_warnings(trace, format, strict)
     if cross_check:
@@ -115,6 +120,13 @@ def check_convention(name: str, format: str, backward: bool) -> None:
         raise UsageError(f"--convention does not apply to format {format!r}; it does to: {allowed}")
     if backward:
         raise UsageError(f"convention {name!r} counts the forward pass alone, given --backward")
+
+
+def check_memory_format(memory: bool, format: str) -> None:
+    """Refuse memory in a format that has no room for it."""
+    if memory and format in ("slim", "paper"):
+        allowed = ", ".join(known for known in FORMATS if known not in ("slim", "paper"))
+        raise UsageError(f"--memory does not apply to format {format!r}; it does to: {allowed}")
 
 
 def show(

@@ -7,16 +7,18 @@ from html import escape
 
 from mobilenet_profiler.columns import Column, choose_columns
 from mobilenet_profiler.cost import Trace
-from mobilenet_profiler.rows import Row, list_warnings, make_rows
+from mobilenet_profiler.rows import Row, describe_memory, list_warnings, make_rows, make_total
 
 
 def render_html(trace: Trace) -> str:
     """A `<table>` with caption, rows and total; every text escaped."""
-    columns = choose_columns(None, trace.backward, trace.convention)
+    columns = choose_columns(None, trace.backward, trace.convention, trace.memory is not None)
+    rows = make_rows(trace)
     heading = "".join(f"<th>{escape(column.heading)}</th>" for column in columns)
-    body = "".join(_render_row(row, trace, columns) for row in make_rows(trace))
-    foot = _render_row(Row("total", "", "", trace.total), trace, columns)
-    note = "".join(f"<p>{escape(line)}</p>" for line in list_warnings(trace))
+    body = "".join(_render_row(row, trace, columns) for row in rows)
+    foot = _render_row(make_total(trace, rows), trace, columns)
+    lines = [*describe_memory(trace), *list_warnings(trace)]
+    note = "".join(f"<p>{escape(line)}</p>" for line in lines)
     return (
         f"<table><caption>{escape(trace.label)}</caption><thead><tr>{heading}</tr></thead>"
         f"<tbody>{body}</tbody><tfoot>{foot}</tfoot></table>{note}"

@@ -11,6 +11,7 @@ from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.conventions.catalogue import find_convention
 from mobilenet_profiler.conventions.convention import Convention
 from mobilenet_profiler.cost import Cost, LayerCost, Trace
+from mobilenet_profiler.memory import MemoryUse, count_memory
 
 if TYPE_CHECKING:
     from mobilenet_profiler.measured.statistics import Estimate, Ratio
@@ -44,6 +45,20 @@ def describe_trace(trace: Trace) -> dict[str, Any]:
         "uncounted": [asdict(item) for item in trace.uncounted],
         "notes": list(trace.notes),
         "backward": trace.backward,
+        **({"memory": describe_memory(trace.memory)} if trace.memory else {}),
+    }
+
+
+def describe_memory(use: MemoryUse) -> dict[str, Any]:
+    """Memory of a pass as plain data, in bytes: figures, what is held at the peak, layers."""
+    step = use.peak_step
+    return {
+        **count_memory(use),
+        "peak_at": step._asdict() if step else None,
+        "held": [tensor._asdict() for tensor in use.held],
+        "layers": {path: asdict(layer) for path, layer in use.layers.items()},
+        "device": use.device,
+        "notes": list(use.notes),
     }
 
 

@@ -12,12 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from mobilenet_profiler.columns import Column, choose_columns, fit_columns, wrap_heading
-from mobilenet_profiler.cost import Cost, Trace
+from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.rows import (
     Row,
+    describe_memory,
     list_costless,
     list_warnings,
     make_rows,
+    make_total,
     summarise_kinds,
 )
 from mobilenet_profiler.units import format_rounded
@@ -58,15 +60,18 @@ def render_table(
     rows = make_rows(trace) if rows is None else rows
     folded = () if every else list_costless(rows)
     shown = [row for row in rows if row not in folded] or list(rows)
-    chosen = choose_columns(columns, trace.backward, trace.convention)
-    fitted = chosen if columns else fit_columns(chosen, shown, trace.total, width)
+    chosen = choose_columns(columns, trace.backward, trace.convention, trace.memory is not None)
+    whole = make_total(trace, rows)
+    fitted = chosen if columns else fit_columns(chosen, shown, whole, width)
     parts: list[RenderableType] = [
         Text(trace.label, style="bold"),
         Text(),
-        _make_table(shown, fitted, trace.total, brackets),
+        _make_table(shown, fitted, whole, brackets),
         Text(),
         Text(_describe_rest(trace, shown, folded), style="dim"),
     ]
+    for line in describe_memory(trace):
+        parts += [Text(), Text(line)]
     if summary:
         parts += [Text(), _make_summary(trace, width)]
     return Group(*parts, *warn(trace))
@@ -112,10 +117,9 @@ def add_text_column(table: Table, texts: Sequence[str], numeric: bool) -> None:
 
 
 def _make_table(
-    rows: Sequence[Row], columns: Sequence[Column], total: Cost, brackets: bool
+    rows: Sequence[Row], columns: Sequence[Column], whole: Row, brackets: bool
 ) -> Table:
-    table = start_table()
-    whole = Row("total", "", "", total)
+    table, total = start_table(), whole.cost
     for column in columns:
         cells = [column.cell(row, total) for row in (*rows, whole)]
         add_text_column(table, ["\n".join(wrap_heading(column.heading)), *cells], column.numeric)
@@ -184,9 +188,11 @@ def _make_summary(trace: Trace, width: int) -> Table:
     rows = [row for row in summarise_kinds(trace) if row.cost.macs or row.cost.params]
     names = ["layer", "params", "params_share", "macs", "macs_share"]
     names.insert(5 if trace.backward else 3, "backward_macs" if trace.backward else "weights_share")
+    names += ["memory"] if trace.memory else []
     chosen = choose_columns(names, convention=trace.convention)
-    columns = fit_columns(chosen, rows, trace.total, width)
-    table = _make_table(rows, columns, trace.total, brackets=False)
+    whole = make_total(trace, rows)
+    columns = fit_columns(chosen, rows, whole, width)
+    table = _make_table(rows, columns, whole, brackets=False)
     table.columns[0].header = "by kind"
     return table
 

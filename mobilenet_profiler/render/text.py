@@ -7,10 +7,10 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mobilenet_profiler.columns import Column, choose_columns
+from mobilenet_profiler.columns import MEMORY_COLUMNS, Column, choose_columns
 from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.cost import Cost, Trace
-from mobilenet_profiler.rows import Row, list_warnings
+from mobilenet_profiler.rows import Row, describe_memory, list_warnings, make_total
 from mobilenet_profiler.units import format_shape
 
 if TYPE_CHECKING:
@@ -25,33 +25,35 @@ _LATEX = {
 CSV_HEADER = (
     *("layer", "kind", "input_shape", "filter", "output_shape"),
     *("params", "weights", "macs", "activations", "elementwise", "backward_macs", "layers"),
-)
+)  # and MEMORY_COLUMNS where these are known
 
 
 def render_markdown(trace: Trace, rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
     """A table in GitHub's Markdown, the total in its last row."""
-    chosen = choose_columns(columns, trace.backward, trace.convention)
+    chosen = choose_columns(columns, trace.backward, trace.convention, trace.memory is not None)
     rule = ["---:" if column.numeric else "---" for column in chosen]
-    body = [[escape_markdown(cell) for cell in line] for line in _cells(rows, chosen, trace.total)]
+    body = [[escape_markdown(cell) for cell in line] for line in _cells(rows, chosen, trace)]
     lines = [[column.heading for column in chosen], rule, *body]
     table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     return f"**{escape_markdown(_caption(trace))}**\n\n{table}{list_markdown_warnings(trace)}"
 
 
 def list_markdown_warnings(trace: Trace) -> str:
-    """What was not counted, and notes, as a list under a table; '' where there is nothing."""
-    lines = [f"- {escape_markdown(line)}\n" for line in list_warnings(trace)]
+    """Peak memory, what was not counted, notes: a list under a table, '' where it is empty."""
+    remarks = [*describe_memory(trace), *list_warnings(trace)]
+    lines = [f"- {escape_markdown(line)}\n" for line in remarks]
     return "".join(["\n", *lines]) if lines else ""
 
 
 def render_latex(trace: Trace, rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
     r"""A `tabular` with the rules of booktabs (`\usepackage{booktabs}`)."""
-    chosen = choose_columns(columns, trace.backward, trace.convention)
+    chosen = choose_columns(columns, trace.backward, trace.convention, trace.memory is not None)
     align = "".join("r" if column.numeric else "l" for column in chosen)
-    lines = [[_escape_latex(cell) for cell in line] for line in _cells(rows, chosen, trace.total)]
+    lines = [[_escape_latex(cell) for cell in line] for line in _cells(rows, chosen, trace)]
     body = [f"{' & '.join(line)} \\\\\n" for line in lines]
     header = " & ".join(_escape_latex(column.heading) for column in chosen)
-    notes = "".join(f"% {line}\n" for line in (_caption(trace), *list_warnings(trace)))
+    remarks = [_caption(trace), *describe_memory(trace), *list_warnings(trace)]
+    notes = "".join(f"% {line}\n" for line in remarks)
     return (
         f"{notes}\\begin{{tabular}}{{{align}}}\n\\toprule\n{header} \\\\\n\\midrule\n"
         f"{''.join(body[:-1])}\\midrule\n{body[-1]}\\bottomrule\n\\end{{tabular}}\n"
@@ -79,7 +81,9 @@ def render_csv(
     writer = csv.writer(buffer, lineterminator="\n")
     total = sum((row.cost for row in rows), Cost())
     records = [_record(row, total) for row in rows]
-    header = [_CSV_NAMES.get(name, name) for name in names] if names else list(CSV_HEADER)
+    known = MEMORY_COLUMNS if any(row.memory for row in rows) else ()
+    whole = [*CSV_HEADER, *known]
+    header = [_CSV_NAMES.get(name, name) for name in names] if names else whole
     key, own = (convention.key, convention.name) if convention else ("macs", DEFAULT)
     renamed = {"macs": key, "macs_share": f"{key}_share"}
     label = [own] if _CONVENED & set(header) else []
@@ -109,12 +113,14 @@ def _record(row: Row, total: Cost) -> dict[str, object]:
         "elementwise": row.cost.elementwise,
         "backward_macs": row.cost.backward_macs,
         "layers": row.layers,
+        "memory": row.memory.peak if row.memory else "",
+        "allocated": row.memory.allocated if row.memory else "",
     }
 
 
-def _cells(rows: Sequence[Row], columns: Sequence[Column], total: Cost) -> list[list[str]]:
-    whole = Row("total", "", "", total, layers=sum(row.layers for row in rows))
-    return [[column.cell(row, total) for column in columns] for row in (*rows, whole)]
+def _cells(rows: Sequence[Row], columns: Sequence[Column], trace: Trace) -> list[list[str]]:
+    lines = (*rows, make_total(trace, rows))
+    return [[column.cell(row, trace.total) for column in columns] for row in lines]
 
 
 def escape_markdown(text: str) -> str:

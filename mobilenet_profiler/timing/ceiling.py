@@ -32,7 +32,8 @@ from mobilenet_profiler.measured.roofline import (
     Peak,
     Point,
 )
-from mobilenet_profiler.timing.capacity import find_free_memory, find_last_cache
+from mobilenet_profiler.timing.caches import find_last_cache
+from mobilenet_profiler.timing.capacity import measure_free
 from mobilenet_profiler.timing.clocks import Clock, make_clock
 from mobilenet_profiler.timing.contention import ContentionMeter
 
@@ -146,7 +147,7 @@ def list_steps(
     bench: Bench, threads: Sequence[int], tell: Callable[[str], None]
 ) -> tuple[Step, ...]:
     """All that is measured. tell: gets a sentence about what can not be."""
-    cache, free = find_last_cache(bench.device), find_free_memory(bench.device)
+    cache, free = find_last_cache(bench.device), measure_free(bench.device)
     sets = list_working_sets(cache, free)
     if cache and sets[-1] < BEYOND * cache:
         tell(

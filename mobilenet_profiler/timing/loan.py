@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from mobilenet_profiler.errors import UsageError
-from mobilenet_profiler.timing.capacity import find_free_memory
+from mobilenet_profiler.timing.capacity import measure_free
 from mobilenet_profiler.trace.blame import describe_failure
 from mobilenet_profiler.trace.isolation import lend_tensors
 from mobilenet_profiler.trace.modules import Structure
@@ -52,7 +52,7 @@ def lend_module(
 def _fits_twice(module: nn.Module, device: torch.device) -> bool:
     """Whether the device has ample room for copies of the parameters too."""
     size = sum(tensor.numel() * tensor.element_size() for tensor in module.parameters())
-    free = find_free_memory(str(device))
+    free = measure_free(str(device))
     return free is None or 2 * size < free
 
 

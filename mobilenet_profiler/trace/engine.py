@@ -179,17 +179,21 @@ class BackwardRecorder(OperationRecorder):  # type: ignore[no-untyped-call]
 
     def record(self, recipe: Recipe, args: Any) -> None:
         """Note where a node is made in the forward pass, and every use in the backward."""
-        modules = self.modules
-        if not self.going_back or len(modules.stack) > 1:
-            path = modules.find_path()
-            place = (path, self.find_owner(path, args))
-            made = torch._C._autograd._get_sequence_nr()
-            self._places.update(dict.fromkeys(range(self._made, made), place))
-            self._made = made
-        else:
-            place = self._find_node()
+        place = self.find_place(args)
         if self.going_back:
             self.records.append((recipe, *place, "backward"))
+
+    def find_place(self, args: Any) -> tuple[str, str]:
+        """Where a use runs and whose weights it takes; on the way back, of the node's forward."""
+        modules = self.modules
+        if self.going_back and len(modules.stack) == 1:
+            return self._find_node()
+        path = modules.find_path()
+        place = (path, self.find_owner(path, args))
+        made = torch._C._autograd._get_sequence_nr()
+        self._places.update(dict.fromkeys(range(self._made, made), place))
+        self._made = made
+        return place
 
     def cost(self, operation: Operation, args: Any, kwargs: Any, output: Any) -> OpCost:
         """What this use costs; autograd calls it, and no code of the model's, on the way back."""

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 from torch import nn
@@ -148,7 +148,7 @@ class ModuleStack:
             if code is call:
                 return current
             if code.co_argcount and not frame.f_globals.get("__name__", "").startswith("torch."):
-                holder = frame.f_locals.get(code.co_varnames[0])
+                holder = _find_first(frame, code)
                 found = paths.get(id(holder))
                 if found is not None and _is_method(code, holder):
                     if holder is module:
@@ -161,6 +161,22 @@ class ModuleStack:
         """Of several paths of a module whose other method runs, one below the running module."""
         below = self.stack[-1] + "." if self.stack[-1] else ""
         return next((path for path in paths if path.startswith(below)), paths[0])
+
+
+def _find_first(frame: FrameType, code: CodeType) -> Any:
+    """The first argument of a function that runs.
+
+    Before Python 3.13 a frame keeps the copy of its variables that reading one makes, and
+    so tensors that the function has let go; it is emptied unless someone else holds it.
+    """
+    variables = frame.f_locals
+    first = variables.get(code.co_varnames[0])
+    if type(variables) is dict and sys.getrefcount(variables) <= _OURS:
+        variables.clear()
+    return first
+
+
+_OURS = 3  # the frame, the name above, the argument of getrefcount
 
 
 def _is_method(code: CodeType, holder: object) -> bool:

@@ -47,9 +47,9 @@ def record_forward(
     Raises ValuesNeeded or GradientsNeeded where another kind of pass is needed, and
     UsageError, which names the layer, where the forward itself fails.
     """
-    with _borrow(structure, how, mode, OperationRecorder, fresh=gradients) as recorder:
+    with borrow(structure, how, mode, OperationRecorder, fresh=gradients) as recorder:
         context = torch.enable_grad() if gradients else torch.inference_mode()
-        with context, _explain(recorder.modules, inputs, how, gradients), recorder:
+        with context, explain(recorder.modules, inputs, how, gradients), recorder:
             structure.placed[""](*inputs.args, **inputs.kwargs)
     return Passed(recorder.list_operations(), recorder.modules.calls)
 
@@ -60,9 +60,9 @@ def record_backward(structure: Structure, inputs: Inputs, how: How, mode: Mode |
     Frozen parameters and inputs that need no gradient cost nothing, as in training.
     """
     with (
-        _borrow(structure, how, mode, BackwardRecorder, fresh=True) as recorder,
+        borrow(structure, how, mode, BackwardRecorder, fresh=True) as recorder,
         torch.enable_grad(),
-        _explain(recorder.modules, inputs, how, True),
+        explain(recorder.modules, inputs, how, True),
         recorder,
     ):
         output = structure.placed[""](*inputs.args, **inputs.kwargs)
@@ -76,7 +76,7 @@ def record_backward(structure: Structure, inputs: Inputs, how: How, mode: Mode |
 
 
 @contextmanager
-def _borrow(
+def borrow(
     structure: Structure, how: How, mode: Mode | None, kind: type[Any], fresh: bool
 ) -> Iterator[Any]:
     """A model on loan with a recorder that follows its modules, not yet listening."""
@@ -93,7 +93,7 @@ def _borrow(
 
 
 @contextmanager
-def _explain(modules: ModuleStack, inputs: Inputs, how: How, gradients: bool) -> Iterator[None]:
+def explain(modules: ModuleStack, inputs: Inputs, how: How, gradients: bool) -> Iterator[None]:
     """Turn a failure of the forward pass into one line, or into what it needs."""
     try:
         yield

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
@@ -36,6 +37,8 @@ from mobilenet_profiler.trace.sources import make_importable
 from mobilenet_profiler.trace.values import ValuesNeeded, fill_tensor
 
 ModelLike = str | Path | ModelSpec | nn.Module
+
+T = TypeVar("T")
 
 _one_at_a_time = threading.RLock()  # modules are followed by replacing a method of their class
 
@@ -71,10 +74,37 @@ def trace(
     run on real tensors, and `Trace.notes` says so. Raises UsageError when the
     options, the inputs or the forward pass cannot be used.
     """
+    with prepare(model, inputs, keywords, options) as ready:
+        label, spec = ready.spec.label, ready.spec.as_dict()
+        built, real = ready.model, ready.real
+        return trace_module(built, ready.inputs, label, spec, ready.mode, backward, real, values)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A network that is built, with what it is run on.
+
+    spec: what was asked for, its inputs described. mode: train or eval, or None for the
+    module's own. real: the spec to build again, with values; None for a module.
+    """
+
+    model: nn.Module
+    inputs: Inputs
+    spec: ModelSpec
+    mode: Any
+    real: ModelSpec | None
+
+
+@contextmanager
+def prepare(
+    model: ModelLike, inputs: Any, keywords: Mapping[str, Any] | None, options: dict[str, Any]
+) -> Iterator[Prepared]:
+    """The network and its arguments, from what `trace` takes; its source importable meanwhile."""
     if isinstance(model, nn.Module):
         mode = options.pop("mode", None)
         _check_options(options, "a module")
-        return _trace_in_mode(unwrap(model), None, mode, inputs, keywords, backward, values)
+        yield _prepare(unwrap(model), None, mode, inputs, keywords)
+        return
     if not isinstance(model, str | Path | ModelSpec):
         raise UsageError(f"model must be a name, a path, a ModelSpec or a module, given {model!r}")
     if isinstance(model, ModelSpec):
@@ -83,8 +113,7 @@ def trace(
         refuse_sizes(options)
     spec = model if isinstance(model, ModelSpec) else make_spec(str(model), **options)
     with make_importable(spec.source):  # a forward may import what lies beside its file
-        built = unwrap(build_model(spec))
-        return _trace_in_mode(built, spec, spec.mode, inputs, keywords, backward, values)
+        yield _prepare(unwrap(build_model(spec)), spec, spec.mode, inputs, keywords)
 
 
 def _check_options(options: Mapping[str, Any], given: str) -> None:
@@ -92,21 +121,18 @@ def _check_options(options: Mapping[str, Any], given: str) -> None:
         raise UsageError(f"options {sorted(options)} go with a name, given {given}")
 
 
-def _trace_in_mode(
+def _prepare(
     model: nn.Module,
     spec: ModelSpec | None,
     mode: Any,
     inputs: Any,
     keywords: Mapping[str, Any] | None,
-    backward: bool,
-    values: bool,
-) -> Trace:
+) -> Prepared:
     if mode not in (*MODES, None):
         raise unknown_name("mode", mode, MODES)
     given = make_inputs(model, spec, inputs, keywords)
     named = spec or ModelSpec(type(model).__name__, mode=mode or MODES[model.training])
-    named = replace(named, inputs=given.describe())
-    return trace_module(model, given, named.label, named.as_dict(), mode, backward, spec, values)
+    return Prepared(model, given, replace(named, inputs=given.describe()), mode, spec)
 
 
 def trace_module(
@@ -125,11 +151,9 @@ def trace_module(
     backward pass too. real: the spec to build again, with values, for a forward pass
     that looks at them. values: run on values from the start. Raises UsageError.
     """
-    request = Request(inputs, mode, backward, real, values)
-    with _one_at_a_time, pause_collector():
-        structure = Structure(unwrap(model))
-        check_modules(structure)
-        passed, notes = _record(structure, request)
+    request = Request(inputs, partial(_record_passes, mode=mode, backward=backward), real, values)
+    with take_turn(model) as structure:
+        (passed, notes), own = record(structure, request)
         modules = list_modules(structure.placed, passed.calls)
         layers = assemble_layers(modules, passed.operations)
     named = ModelSpec(type(model).__name__, inputs=inputs.describe())
@@ -139,21 +163,32 @@ def trace_module(
         layers=layers,
         ops=passed.operations,
         uncounted=list_uncounted(passed.operations),
-        notes=notes,
+        notes=(*own, *notes),
         backward=backward,
         modules=modules,
     )
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is asked of a trace: see `trace_module`."""
+class Request(Generic[T]):
+    """What is asked: a pass, on which inputs, and how; see `trace_module`.
+
+    passes: runs the network, on stand-ins without values or on copies.
+    """
 
     inputs: Inputs
-    mode: Mode | None
-    backward: bool
-    real: ModelSpec | None
-    values: bool
+    passes: Callable[[Structure, Inputs, How], T]
+    real: ModelSpec | None = None
+    values: bool = False
+
+
+@contextmanager
+def take_turn(model: nn.Module) -> Iterator[Structure]:
+    """A network's modules, refused where they cannot be lent; one network at a time."""
+    with _one_at_a_time, pause_collector():
+        structure = Structure(unwrap(model))
+        check_modules(structure)
+        yield structure
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -172,8 +207,8 @@ def _find_compiled(model: nn.Module) -> nn.Module | None:
     return held.get("_orig_mod") if isinstance(held, dict) else None
 
 
-def _record(structure: Structure, request: Request) -> tuple[Passed, tuple[str, ...]]:
-    """Both passes; again where the forward itself set off PyTorch's compiler.
+def record(structure: Structure, request: Request[T]) -> tuple[T, tuple[str, ...]]:
+    """What a pass gives, and notes; again where the forward itself set off PyTorch's compiler.
 
     Once that is imported, it can be kept off (`keep_settings`).
     """
@@ -186,14 +221,12 @@ def _record(structure: Structure, request: Request) -> tuple[Passed, tuple[str, 
     return _record_either(structure, request)
 
 
-def _record_either(structure: Structure, request: Request) -> tuple[Passed, tuple[str, ...]]:
-    """Both passes on meta tensors, or on real ones where the forward looks at values."""
+def _record_either(structure: Structure, request: Request[T]) -> tuple[T, tuple[str, ...]]:
+    """A pass on meta tensors, or on real ones where the forward looks at values."""
     note = "traced on real tensors, as asked"
-    mode, backward = request.mode, request.backward
     if not request.values:
-        given = request.inputs.without_values()
         try:
-            return _record_passes(structure, given, "meta", mode, backward)
+            return request.passes(structure, request.inputs.without_values(), "meta"), ()
         except ValuesNeeded as need:
             note = f"traced on real tensors, since the forward pass looks at values: {need}"
     _check_memory(structure, note)
@@ -202,10 +235,9 @@ def _record_either(structure: Structure, request: Request) -> tuple[Passed, tupl
     device = _find_device(structure.placed[""])
     filled = request.inputs.map_tensors(partial(fill_tensor, device=device))
     try:
-        passed, notes = _record_passes(structure, filled, "values", mode, backward)
+        return request.passes(structure, filled, "values"), (note,)
     except UsageError as error:
         raise UsageError(f"{error} ({note})") from error
-    return passed, (note, *notes)
 
 
 def _check_memory(structure: Structure, note: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from mobilenet_profiler.trace.operations import Operation, find_written, list_tensors
 
@@ -33,7 +34,7 @@ class Constants:
     """Which real tensors may be computed with during a pass on meta tensors."""
 
     def __init__(self) -> None:
-        self._own: dict[int, Tensor] = {}
+        self._own: dict[int, Any] = {}
         self._lost: dict[int, Tensor] = {}
         self._kept: dict[int, tuple[Tensor, Tensor]] = {}
         self._values: dict[Any, tuple[Tensor, Tensor]] = {}
@@ -54,7 +55,7 @@ class Constants:
         output = func(*args, **kwargs)
         for tensor in list_tensors(output):
             if not operation.view and not operation.mutable and not self._is_input(tensor, args):
-                self._own[_storage(tensor)] = tensor
+                self._own[_storage(tensor)] = _refer_to(tensor)
         return output
 
     def lose(self, tensor: Tensor) -> None:
@@ -90,6 +91,14 @@ def _storage(tensor: Tensor) -> int:
         return int(tensor.untyped_storage()._cdata)
     except (RuntimeError, NotImplementedError):  # sparse tensors have none
         return id(tensor)
+
+
+def _refer_to(tensor: Tensor) -> Any:
+    """What keeps a tensor's key its own, but not its memory, which a pass may free."""
+    try:
+        return StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
+    except (RuntimeError, NotImplementedError):
+        return tensor
 
 
 def _layout(tensor: Tensor) -> Any:

@@ -11,7 +11,7 @@ without bias, BatchNorm and ReLU6.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -251,40 +251,42 @@ class MobileNetV1(nn.Module):
 
         images: (N, 3, H, W). Raises UsageError if the rank is not 4.
         """
-        check_images(images)
-        points = self._run_body(images)
-        if self.final_endpoint is None:
-            points.update(self._run_head(points[next(reversed(points))]))
-        return points
+        return dict(self._walk(images))
 
-    def _run_body(self, net: Tensor) -> dict[str, Tensor]:
-        points: dict[str, Tensor] = {}
+    def _walk(self, net: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """The end points one by one, each held only until the next is there."""
+        check_images(net)
         for name in self.blocks:
             block = self.get_submodule(name)
             parts = [part for part in ("depthwise", "pointwise") if hasattr(block, part)]
             for part in parts:
-                net = points[f"{name}_{part}"] = block.get_submodule(part)(net)
+                net = block.get_submodule(part)(net)
+                yield f"{name}_{part}", net
             if not parts:
-                net = points[name] = block(net)
-        return points
+                net = block(net)
+                yield name, net
+        if self.final_endpoint is None:
+            yield from self._walk_head(net)
 
-    def _run_head(self, net: Tensor) -> dict[str, Tensor]:
+    def _walk_head(self, net: Tensor) -> Iterator[tuple[str, Tensor]]:
         net = self.pool(net)
-        points = {"global_pool" if self.global_pool else "AvgPool_1a": net}
+        yield "global_pool" if self.global_pool else "AvgPool_1a", net
         if self.dropout is None or self.logits is None:
-            return points
+            return
         net = self.logits(self.dropout(net))
         if self.spatial_squeeze:
             net = _squeeze_spatial(net)
-        points["Logits"] = net
+        yield "Logits", net
         if self.predictions is not None:
-            points["Predictions"] = self.predictions(net)
-        return points
+            yield "Predictions", self.predictions(net)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits; the pooled features without classes; or the final endpoint."""
-        points = self.end_points(images)
-        return points["Logits"] if "Logits" in points else points[next(reversed(points))]
+        output = images
+        for name, net in self._walk(images):
+            if name != "Predictions":
+                output = net
+        return output
 
 
 class ReducedPool(nn.Module):
