@@ -7,7 +7,7 @@
     python -m pytest benchmarks/test_layer_timers.py --benchmark-only -s
 
 - mobilenet-profiler: the marks of a profile around each layer, less what the marks cost, as a
-  profile takes it off; what lies between them is the rest of the pass.
+  profile takes it off that has no kernel times; what lies between them is the rest of the pass.
 - torch.profiler: `record_function` around each layer and around the network; on a GPU the
   times of the kernels in them.
 - synchronise: hooks before and after every module that wait for the device and read the
@@ -73,8 +73,8 @@ class Subject:
 
     def __post_init__(self) -> None:
         trace = mp.trace(self.module, self.image)
-        timed = tuple(choose_timed(Structure(self.module), trace))
-        self.inference = Inference("", self.module, Inputs((self.image,)), timed)
+        timed = choose_timed(Structure(self.module), trace)
+        self.inference = Inference("", self.module, Inputs((self.image,)), [*timed])
         self.leaves = [module for module in self.module.modules() if not module._modules]
 
     def run(self) -> float:
@@ -91,7 +91,8 @@ def read_marks(subject: Subject) -> Reading:
     """By the marks of this package, as `measured.rows` adds them up."""
     subject.run()
     ((taken, decoded),) = take_row(subject.inference, subject.clock, INSTRUMENTED)
-    inside, outside = subject.inference.measure_empty(subject.clock)[:2]
+    costs = subject.inference.measure_empty(subject.clock)
+    inside, outside = (costs.get(f"busy_{side}", costs[side]) for side in ("inside", "outside"))
     own = decoded.layers.values()
     layers = sum(max(one.time - one.calls * inside - one.inner * outside, 0.0) for one in own)
     calls = sum(one.calls for one in own)

@@ -37,10 +37,3 @@ def is_launch_bound(wall: float, kernels: float) -> bool:
     what the marks themselves take.
     """
     return kernels < BUSY * wall and wall - kernels > LAUNCH
-
-
-def find_launch_bound(walls: Mapping[Key, float], kernels: Mapping[Key, float]) -> list[Key]:
-    """The layers, of those that have both times, that wait for their launches."""
-    return [
-        key for key, wall in walls.items() if key in kernels and is_launch_bound(wall, kernels[key])
-    ]

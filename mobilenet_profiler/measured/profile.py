@@ -108,12 +108,18 @@ class EmptyCosts:
     rest of what an instrumented call costs more than a plain one.
     backward_inside, backward_outside: the same of a node of the backward pass, whose marks
     are made by hooks; empty where there is no such pass.
+    busy_…: the same four on a device that is busy, with marks queued behind its work; the
+    others are those of an idle one, which waits for its host. Empty where nothing is queued.
     """
 
     inside: tuple[float, ...] = ()
     outside: tuple[float, ...] = ()
     backward_inside: tuple[float, ...] = ()
     backward_outside: tuple[float, ...] = ()
+    busy_inside: tuple[float, ...] = ()
+    busy_outside: tuple[float, ...] = ()
+    busy_backward_inside: tuple[float, ...] = ()
+    busy_backward_outside: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

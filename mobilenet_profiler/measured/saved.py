@@ -201,6 +201,9 @@ def _check_agreement(profile: Profile) -> None:
         if (layer.path, layer.phase) in seen:
             raise UsageError(f"layer {layer.path!r} stands twice in {layer.phase!r}")
         seen.add((layer.path, layer.phase))
+    counts = sorted({len(layer.kernels) for layer in profile.layers if layer.kernels})
+    if len(counts) > 1:
+        raise UsageError(f"'kernels' of its layers are of {counts[0]} passes and of {counts[-1]}")
     known = [(layer.path, layer.phase) for layer in profile.layers]
     known += [(span.path, span.phase) for span in profile.timeline]
     for path, phase in known:

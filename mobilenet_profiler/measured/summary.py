@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mobilenet_profiler.measured.correction import correct_samples
-from mobilenet_profiler.measured.kernels import find_launch_bound
+from mobilenet_profiler.measured.correction import waits_for_host
 from mobilenet_profiler.measured.profile import Profile
 from mobilenet_profiler.measured.rows import Totals, add_samples, add_up_times
 from mobilenet_profiler.measured.statistics import (
     Estimate,
     estimate_median,
     estimate_ratio,
-    find_median,
 )
 from mobilenet_profiler.measured.training import EPOCH, estimate_epoch
 from mobilenet_profiler.units import (
@@ -155,21 +153,13 @@ def _describe_kernels(profile: Profile, totals: Totals) -> Iterator[Line]:
         return
     kernels = estimate_median(add_samples(known))
     share = format_supported(100 * kernels.value / totals.layers.value, 1)
-    waiting = _count_launch_bound(profile)
+    waiting = sum(waits_for_host(profile, layer) for layer in profile.layers)
     verb = "waits for its launches" if waiting == 1 else "wait for their launches"
     yield Line(
         "kernels",
         format_estimate(kernels),
         f"{share}% of the layers' time; {waiting} of {len(known)} {verb}",
     )
-
-
-def _count_launch_bound(profile: Profile) -> int:
-    """How many layers, each in each phase, wait for the host more than they compute."""
-    timed = {(layer.path, layer.phase): layer for layer in profile.layers if layer.kernels}
-    walls = {key: find_median(correct_samples(profile, layer)) for key, layer in timed.items()}
-    kernels = {key: find_median(layer.kernels) for key, layer in timed.items()}
-    return len(find_launch_bound(walls, kernels))
 
 
 def _describe_closing(profile: Profile, totals: Totals) -> Line:

@@ -13,12 +13,14 @@ A clock waits for its device where it is told to, and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from time import perf_counter_ns
 from typing import Any, Protocol
 
 import torch
 
 _ANCHORED = 32.0  # milliseconds; a float32 of them still tells 4 ns apart there
+_CYCLES = 3  # a nanosecond: about as fast as any GPU's clock, so that none is idle too early
 
 
 class Clock(Protocol):
@@ -43,6 +45,13 @@ class Clock(Protocol):
         """Nanoseconds of each mark since the first of them; on a device after `wait`."""
         ...
 
+    def occupy(self, nanoseconds: int) -> bool:
+        """Queue work that keeps the device busy for at least so long.
+
+        False where nothing can be queued: a CPU does its work when it is told to.
+        """
+        ...
+
 
 class CpuClock:
     """The host's clock. Its marks are nanoseconds, at the cost of one call into C."""
@@ -58,6 +67,10 @@ class CpuClock:
     def read(self, marks: Sequence[int]) -> list[int]:
         """Nanoseconds of each mark since the first of them."""
         return [mark - marks[0] for mark in marks]
+
+    def occupy(self, nanoseconds: int) -> bool:
+        """Nothing: no work of a CPU is queued."""
+        return False
 
 
 class EventClock:
@@ -105,6 +118,18 @@ class EventClock:
             if since > _ANCHORED:
                 anchor, passed = mark, times[-1]
         return times
+
+    def occupy(self, nanoseconds: int) -> bool:
+        """Queue a kernel that only counts cycles, in the stream of the marks.
+
+        PyTorch's own, which its tests use; where a module has none, as MPS, nothing is queued.
+        """
+        count_cycles = getattr(self._module, "_sleep", None)
+        if count_cycles is None:
+            return False
+        with nullcontext() if self._index is None else self._module.device(self._index):
+            count_cycles(_CYCLES * nanoseconds)
+        return True
 
     def _place(self) -> tuple[int, ...]:
         return () if self._index is None else (self._index,)

@@ -302,6 +302,25 @@ def measure_empty(
     return between - plain, marked - between
 
 
+def measure_both(
+    clock: Clock, measure: Callable[[], tuple[float, float]], what: str = ""
+) -> dict[str, float]:
+    """What `measure` finds on an idle device and on a busy one, by the fields of `EmptyCosts`.
+
+    An idle device waits for its host, so that a mark takes what it costs the host. A busy
+    one finds marks queued behind its work, while the host is far ahead: they take what they
+    cost the device. It is kept busy for twice as long as the first measurement took, so
+    that it reaches none before all are queued. what: 'backward_' of nodes.
+    """
+    before = clock.now()
+    inside, outside = measure()
+    found = {f"{what}inside": inside, f"{what}outside": outside}
+    if clock.occupy(2 * (clock.now() - before)):
+        inside, outside = measure()
+        found |= {f"busy_{what}inside": inside, f"busy_{what}outside": outside}
+    return found
+
+
 def choose_timed(structure: Structure, trace: Trace) -> dict[str, str]:
     """The layers to time, by path: modules with work of their own, and compiled ones.
 

@@ -9,7 +9,7 @@ The clock is an argument, so that the loop can be tested to the nanosecond.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Protocol
@@ -55,11 +55,8 @@ class Subject(Protocol):
         """Marks around its layers."""
         ...
 
-    def measure_empty(self, clock: Clock) -> tuple[float, ...]:
-        """What an instrumented call costs, nanoseconds: inside the layer, and outside.
-
-        Where there is a backward pass, the same of a node of that after these two.
-        """
+    def measure_empty(self, clock: Clock) -> Mapping[str, float]:
+        """What an instrumented call costs, nanoseconds, by the fields of `EmptyCosts`."""
         ...
 
 
@@ -157,7 +154,7 @@ class Recording:
 
     passes: dict[str, list[Pass]]
     decoded: list[Decoded] = field(default_factory=list)
-    empties: list[tuple[float, ...]] = field(default_factory=list)
+    empties: list[Mapping[str, float]] = field(default_factory=list)
     warmup: int = 0
     settled: bool = True
     row: int = 1
@@ -182,7 +179,8 @@ class Recording:
     @property
     def empty(self) -> EmptyCosts:
         """What the instruments cost."""
-        return EmptyCosts(*zip(*self.empties, strict=True))
+        names = dict.fromkeys(name for costs in self.empties for name in costs)
+        return EmptyCosts(**{name: tuple(costs[name] for costs in self.empties) for name in names})
 
 
 def measure(

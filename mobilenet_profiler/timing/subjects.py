@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.measured.profile import FORWARD
 from mobilenet_profiler.timing.clocks import Clock
-from mobilenet_profiler.timing.instruments import Instruments, Watch, measure_empty
+from mobilenet_profiler.timing.instruments import Instruments, Watch, measure_both, measure_empty
 from mobilenet_profiler.timing.measuring import CLEAN, EAGER, INSTRUMENTED
 from mobilenet_profiler.trace.blame import describe_failure
 from mobilenet_profiler.trace.inputs import Inputs
@@ -111,6 +112,6 @@ class Inference(ReadyNetwork):
         """Marks around the timed layers."""
         return Instruments(clock, self.structure, self.timed)
 
-    def measure_empty(self, clock: Clock) -> tuple[float, ...]:
+    def measure_empty(self, clock: Clock) -> Mapping[str, float]:
         """What the marks cost a call."""
-        return measure_empty(clock)
+        return measure_both(clock, partial(measure_empty, clock))

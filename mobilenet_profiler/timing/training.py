@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from mobilenet_profiler.measured.profile import TRAINING
 from mobilenet_profiler.measured.training import OPTIMIZERS, describe_optimizer
 from mobilenet_profiler.timing.backward import BackwardInstruments, measure_empty_node
 from mobilenet_profiler.timing.clocks import Clock, CpuClock
-from mobilenet_profiler.timing.instruments import Instruments, Watch, measure_empty
+from mobilenet_profiler.timing.instruments import Instruments, Watch, measure_both, measure_empty
 from mobilenet_profiler.timing.measuring import EAGER
 from mobilenet_profiler.timing.subjects import ReadyNetwork, explain_failure
 from mobilenet_profiler.trace.inputs import Inputs
@@ -78,10 +79,11 @@ class TrainingStep(ReadyNetwork):
         """Marks around the timed layers, and around the nodes of the backward pass."""
         return BackwardInstruments(clock, self.structure, self.timed)
 
-    def measure_empty(self, clock: Clock) -> tuple[float, ...]:
+    def measure_empty(self, clock: Clock) -> Mapping[str, float]:
         """What the marks cost a call, and what they cost a node."""
-        forward = measure_empty(clock, kind=BackwardInstruments)
-        return (*forward, *measure_empty_node(clock, self._device))
+        call = partial(measure_empty, clock, kind=BackwardInstruments)
+        node = partial(measure_empty_node, clock, self._device)
+        return {**measure_both(clock, call), **measure_both(clock, node, "backward_")}
 
     def list_notes(self) -> tuple[str, ...]:
         """What was minimised and how, after a step; and whether numbers left their range."""

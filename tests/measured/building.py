@@ -91,7 +91,7 @@ def any_profile(draw: st.DrawFn) -> Profile:
     """Any profile that can be: every field with values of its own."""
     trace = trace_small(draw(st.sampled_from(["mobilenet_v1", "squeezenet1_1"])), 64)
     phases = draw(st.sampled_from([FORWARD, TRAINING, ("forward", "backward")]))
-    count = draw(st.integers(1, 4))
+    count, passes = draw(st.integers(1, 4)), draw(st.integers(0, 3))  # instrumented, recorded
     paths = draw(st.lists(st.sampled_from([layer.path for layer in trace.layers]), max_size=4))
     keys = draw(st.lists(st.tuples(st.sampled_from(["", *paths]), st.sampled_from(phases))))
     signed = st.integers(-1_000, 10**12)
@@ -115,12 +115,12 @@ def any_profile(draw: st.DrawFn) -> Profile:
                 tuple(draw(st.lists(signed, min_size=count, max_size=count))),
                 draw(st.integers(1, 9)),
                 draw(st.integers(0, 9)),
-                tuple(draw(st.lists(TIMES, max_size=3))),
+                tuple(draw(st.just([]) | st.lists(TIMES, min_size=passes, max_size=passes))),
             )
             for key in dict.fromkeys(keys)
         ),
         work={path: LayerWork(*draw(st.tuples(*[TIMES] * 4))) for path in paths},
-        empty=EmptyCosts(*(tuple(draw(st.lists(COSTS, max_size=3))) for _ in range(2))),
+        empty=EmptyCosts(*(tuple(draw(st.lists(COSTS, max_size=3))) for _ in range(8))),
         timeline=tuple(
             Span(*key, *draw(st.tuples(TIMES, TIMES, st.integers(0, 9)))) for key in keys
         ),

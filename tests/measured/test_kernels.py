@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mobilenet_profiler.measured.kernels import (
-    KernelTimes,
-    find_launch_bound,
-    is_launch_bound,
-)
+from mobilenet_profiler.measured.kernels import KernelTimes, is_launch_bound
 
 
 @pytest.mark.parametrize(
@@ -25,12 +21,6 @@ from mobilenet_profiler.measured.kernels import (
 )
 def test_kernels_well_under_the_wall_time_show_it(wall: int, kernels: int, bound: bool) -> None:
     assert is_launch_bound(wall, kernels) is bound
-
-
-def test_layers_with_both_times_are_judged_in_their_order() -> None:
-    walls = {("b", "forward"): 50_000, ("a", "forward"): 90_000, ("c", "forward"): 90_000}
-    kernels = {("a", "forward"): 10_000, ("b", "forward"): 10_000, ("c", "backward"): 1}
-    assert find_launch_bound(walls, kernels) == [("b", "forward"), ("a", "forward")]
 
 
 def test_the_total_is_every_layer_and_what_no_layer_launched() -> None:

@@ -129,6 +129,7 @@ WRONG = [
     (change("work.Conv2d_0", 3), "work of 'Conv2d_0' must be {…}, given 3"),
     (change("empty.inside.0", "1"), "'inside' of empty must be a list of numbers"),
     (change("empty.outside", ...), "empty has no 'outside'"),
+    (change("empty.busy_backward_inside", ...), "empty has no 'busy_backward_inside'"),
     (change("timeline.0.phase", "loss"), "unknown phase of '' 'loss'"),
     (change("timeline.0.start", -1), "'start' of span 0 must be 0 or more"),
     (change("contention.steal", "much"), "'steal' of contention must be a whole number"),
@@ -171,6 +172,13 @@ def check_refused(content: str, message: str, folder: Path) -> None:
     assert str(file) in str(error.value)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_kernels_are_of_as_many_passes_in_every_layer(tmp_path: Path) -> None:
+    data = json.loads(render_profile(FULL))
+    data["layers"][0]["kernels"], data["layers"][1]["kernels"] = [1, 2, 3, 4, 5], [1, 2]
+    message = "'kernels' of its layers are of 2 passes and of 5"
+    check_refused(json.dumps(data), message, tmp_path)
 
 
 def test_a_trace_and_a_profile_are_not_taken_for_each_other(tmp_path: Path) -> None:

@@ -59,6 +59,9 @@ class FakeCpuClock:
     def read(self, marks: Sequence[int]) -> list[int]:
         return [mark - marks[0] for mark in marks]
 
+    def occupy(self, nanoseconds: int) -> bool:
+        return False
+
     def run(self, duration: int) -> None:
         """An operation of so many nanoseconds."""
         self.time += stretch(duration, self.drift(self.time))
@@ -133,6 +136,10 @@ class FakeCudaClock:
         return [
             round((event.time - first) / self.resolution) * self.resolution for event, _ in marks
         ]
+
+    def occupy(self, nanoseconds: int) -> bool:
+        self.run(nanoseconds)
+        return True
 
     def run(self, duration: int) -> None:
         """An operation: queued by the host, done by the device when it gets there."""

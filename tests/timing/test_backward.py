@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from mobilenet_profiler.timing.instruments import (
     Watch,
     choose_timed,
     decode,
+    measure_both,
     measure_empty,
 )
 from mobilenet_profiler.trace.modules import Structure
@@ -52,6 +54,9 @@ class Counter:
 
     def read(self, marks: Any) -> list[int]:
         return [mark - marks[0] for mark in marks]
+
+    def occupy(self, nanoseconds: int) -> bool:
+        return False
 
 
 class Takes(torch.autograd.Function):
@@ -162,8 +167,12 @@ def test_on_a_gpu_the_backward_pass_is_timed_by_the_device_and_waits_for_nothing
     assert decoded.layers["1", "backward"].time == 300
 
 
-def test_what_the_marks_cost_a_node_is_known_on_a_gpu_too() -> None:
-    assert measure_empty_node(FakeCudaClock(mark_cost=9, event_cost=2)) == (9, 9)
+def test_what_the_marks_cost_a_node_is_known_on_a_gpu_too_whether_it_waits_or_is_busy() -> None:
+    clock = FakeCudaClock(mark_cost=9, event_cost=2)
+    assert measure_both(clock, partial(measure_empty_node, clock), "backward_") == {
+        **{"backward_inside": 9, "backward_outside": 9},
+        **{"busy_backward_inside": 2, "busy_backward_outside": 2},
+    }
 
 
 def test_attaching_marks_is_in_no_phase() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ class Device:
         self.made = 0
         self.streams: list[int] = []
         self.synchronised: list[tuple[int, ...]] = []
+        self.chosen: list[int] = []
 
     def Event(self, enable_timing: bool) -> Event:
         assert enable_timing
@@ -28,6 +30,13 @@ class Device:
 
     def current_stream(self, index: int) -> int:
         return 100 + index
+
+    def device(self, index: int) -> nullcontext[None]:
+        self.chosen.append(index)
+        return nullcontext()
+
+    def _sleep(self, cycles: int) -> None:
+        self.milliseconds += cycles / 3e6
 
     def synchronize(self, *index: int) -> None:
         self.synchronised.append(index)
@@ -122,7 +131,22 @@ def test_a_module_of_one_device_is_asked_for_no_index() -> None:
 def test_the_stand_in_has_nothing_that_torch_has_not(module: Any) -> None:
     assert {"Event", "synchronize"} <= set(dir(module))
     assert {"record", "elapsed_time"} <= set(dir(module.Event))
-    assert "current_stream" in dir(torch.cuda)
+    assert {"current_stream", "device", "_sleep"} <= set(dir(torch.cuda))
+
+
+def test_a_device_is_kept_busy_by_cycles_of_its_own() -> None:
+    device = Device()
+    clock = EventClock(device, 1)
+    marks = [clock.mark()]
+    assert clock.occupy(2_000_000)
+    marks.append(clock.mark())
+    assert clock.read(marks) == [0, 2_000_000]
+    assert device.chosen == [1]  # of several, the clock's own
+
+
+def test_what_cannot_be_kept_busy_says_so() -> None:
+    assert not EventClock(torch.mps).occupy(1_000)
+    assert not CpuClock().occupy(1_000)
 
 
 def test_the_cpu_has_the_hosts_clock() -> None:
@@ -147,6 +171,18 @@ def test_events_of_a_gpu_bracket_its_work() -> None:
     assert times[0] == 0
     assert times == sorted(times)
     assert 0 < times[-1] <= wall
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_is_busy_for_as_long_as_it_should_be() -> None:
+    clock = make_clock("cuda")
+    clock.wait()
+    marks = [clock.mark()]
+    assert clock.occupy(3_000_000)
+    marks.append(clock.mark())
+    clock.wait()
+    assert clock.read(marks)[1] >= 2_000_000  # whatever the clock of its cycles
 
 
 def test_the_fakes_are_clocks() -> None:
@@ -185,6 +221,13 @@ def test_a_fake_gpu_runs_behind_its_host() -> None:
     clock.wait()
     assert clock.time == 205
     assert clock.read(marks) == [0, 55, 105]
+
+
+def test_a_fake_gpu_can_be_kept_busy_and_a_fake_cpu_cannot() -> None:
+    clock = FakeCudaClock(launch_cost=5)
+    assert clock.occupy(100)
+    assert (clock.time, clock.idle_at) == (5, 105)
+    assert not FakeCpuClock().occupy(100)
 
 
 def test_a_fake_gpu_that_is_launched_too_slowly_waits_for_its_host() -> None:

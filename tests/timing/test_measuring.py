@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from torch import nn
 
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.measured.statistics import find_median, find_outliers
-from mobilenet_profiler.timing.instruments import Instruments, Watch, measure_empty
+from mobilenet_profiler.timing.instruments import Instruments, Watch, measure_both, measure_empty
 from mobilenet_profiler.timing.measuring import (
     CLEAN,
     INSTRUMENTED,
@@ -36,7 +37,7 @@ class Fake:
 
     def __init__(self, clock: Any, durations: tuple[int, ...] = DURATIONS, name: str = "") -> None:
         self.clock, self.name = clock, name
-        self.network = nn.Sequential(*(Work(clock, duration) for duration in durations))
+        self.network: nn.Module = nn.Sequential(*(Work(clock, duration) for duration in durations))
         self.paths = [str(index) for index in range(len(durations))]
         self.ran: list[str] = []
 
@@ -52,8 +53,8 @@ class Fake:
     def make_instruments(self, clock: Any) -> Instruments:
         return Instruments(clock, Structure(self.network), self.paths)
 
-    def measure_empty(self, clock: Any) -> tuple[float, float]:
-        return measure_empty(clock)
+    def measure_empty(self, clock: Any) -> dict[str, float]:
+        return measure_both(clock, partial(measure_empty, clock))
 
 
 def close(recording: Recording, layers: int) -> list[float]:
@@ -116,7 +117,7 @@ def test_a_costly_synchronise_is_in_what_a_caller_waits_and_in_no_layer() -> Non
 def test_a_pass_waits_for_the_device_before_and_after_and_not_within() -> None:
     clock = FakeCudaClock()
     measure([Fake(clock)], clock, StopRule(iterations=20), warmup=0)
-    assert clock.waits == 20 * 2 + 10  # and once for each measurement of empty marks
+    assert clock.waits == 20 * 2 + 10 * 2  # and once for each measurement of empty marks
 
 
 def test_the_order_turns_round_from_round_to_round() -> None:
