@@ -310,6 +310,14 @@ def test_the_state_of_an_optimizer_is_there_from_the_start(
     assert not [t for t in use.tensors if t.phase == "optimizer" and t.freed == len(use.steps)][1:]
 
 
+def test_a_parameter_that_is_not_used_has_neither_gradient_nor_state() -> None:
+    model = Net()
+    model.spare = nn.Linear(100, 100)
+    use = mp.predict_memory(model, (8, 20), training=True, optimizer="sgd")
+    assert use.weights == PARAMS + 10_100 * FLOAT
+    assert use.gradients == use.optimizer == PARAMS
+
+
 def test_without_momentum_sgd_has_no_state() -> None:
     use = mp.predict_memory(
         Net(), (8, 20), training=True, optimizer=lambda model: make_optimizer("sgd", model, 0.0)
