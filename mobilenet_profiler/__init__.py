@@ -19,11 +19,16 @@ if TYPE_CHECKING:
     from mobilenet_profiler.conventions.counting import Count
     from mobilenet_profiler.cost import Cost, LayerCost, OpCost, Trace, Uncounted
     from mobilenet_profiler.errors import UsageError
+    from mobilenet_profiler.measured.comparing import ProfileComparison, compare_profiles
+    from mobilenet_profiler.measured.limit import LatencyLimit
+    from mobilenet_profiler.measured.profile import Profile
+    from mobilenet_profiler.measured.saved import read_profile, read_profiles
     from mobilenet_profiler.memory import MemoryUse
     from mobilenet_profiler.published.catalogue import list_figures
     from mobilenet_profiler.published.figure import Figure
     from mobilenet_profiler.saved import read_trace
     from mobilenet_profiler.spec import ModelSpec, make_spec
+    from mobilenet_profiler.timing.profiler import profile
     from mobilenet_profiler.trace.lifetimes import predict_memory
     from mobilenet_profiler.trace.registered import register_cost, unregister_cost
     from mobilenet_profiler.trace.tracer import trace
@@ -38,12 +43,15 @@ __all__ = [
     "Cost",
     "Count",
     "Figure",
+    "LatencyLimit",
     "LayerCost",
     "Limit",
     "MemoryUse",
     "ModelComparison",
     "ModelSpec",
     "OpCost",
+    "Profile",
+    "ProfileComparison",
     "Trace",
     "Uncounted",
     "UsageError",
@@ -51,10 +59,14 @@ __all__ = [
     "Verification",
     "check",
     "compare",
+    "compare_profiles",
     "list_conventions",
     "list_figures",
     "make_spec",
     "predict_memory",
+    "profile",
+    "read_profile",
+    "read_profiles",
     "read_trace",
     "register_cost",
     "trace",
@@ -76,6 +88,11 @@ _HOMES = {
     "Figure": "published.figure",
     "list_figures": "published.catalogue",
     "verify": "verification.choice",
+    "Profile": "measured.profile",
+    **dict.fromkeys(("ProfileComparison", "compare_profiles"), "measured.comparing"),
+    "LatencyLimit": "measured.limit",
+    **dict.fromkeys(("read_profile", "read_profiles"), "measured.saved"),
+    "profile": "timing.profiler",
     **dict.fromkeys(("Verdict", "Verification"), "verification.verdicts"),
     **dict.fromkeys(("register_cost", "unregister_cost"), "trace.registered"),
 }

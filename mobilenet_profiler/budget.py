@@ -1,17 +1,23 @@
-"""A trace against limits and a baseline: what is over, and which layers grew. Pure."""
+"""A network against limits and a baseline: what is over, and which layers grew. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from mobilenet_profiler.comparing import AlignedCost, align_layers, check_conventions
+from mobilenet_profiler.comparing import (
+    AlignedCost,
+    align_layers,
+    check_conventions,
+    list_differences,
+)
 from mobilenet_profiler.cost import Cost, LayerCost, Trace
 from mobilenet_profiler.errors import UsageError
+from mobilenet_profiler.measured.limit import LatencyLimit, check_latency
+from mobilenet_profiler.measured.profile import Profile
 from mobilenet_profiler.saved import read_trace
-from mobilenet_profiler.units import parse_amount
+from mobilenet_profiler.units import parse_amount, parse_duration
 
 LIMITED = ("macs", "params", "weights", "activations")
 OF_BASELINE = ("macs", "params")  # what a baseline limits where no limit is given
@@ -40,19 +46,31 @@ class BudgetCheck:
     """A trace, its limits, and the baseline that it is beside, if any.
 
     limits: those given; without any, the baseline's own MACs and params.
+    profile: where its latency was measured; latency: that against its limit.
     """
 
     trace: Trace
     limits: tuple[Limit, ...]
     baseline: Trace | None = None
+    profile: Profile | None = None
+    latency: LatencyLimit | None = None
 
     def __bool__(self) -> bool:
         return self.within
 
     @property
     def within(self) -> bool:
-        """Whether nothing is over its limit; `bool` of it is the same."""
-        return all(limit.within for limit in self.limits)
+        """Whether nothing is over its limit; `bool` of it is the same.
+
+        A latency is over only where the data shows it: see `undecided`.
+        """
+        slow = self.latency is not None and self.latency.verdict == "over"
+        return not slow and all(limit.within for limit in self.limits)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether there is a limit of latency about which the data cannot decide."""
+        return self.latency is not None and self.latency.verdict == "undecided"
 
     @property
     def over(self) -> tuple[Limit, ...]:
@@ -62,7 +80,7 @@ class BudgetCheck:
     @property
     def decisive(self) -> str:
         """The quantity by which layers are sorted: the first over its limit, else the first."""
-        return (self.over or self.limits)[0].quantity
+        return next((limit.quantity for limit in (*self.over, *self.limits)), LIMITED[0])
 
     @property
     def totals(self) -> AlignedCost | None:
@@ -98,7 +116,7 @@ class BudgetCheck:
         """What differs between the baseline's spec and this one: `alpha: 0.75 → 1.0`."""
         if self.baseline is None:
             return ()
-        return tuple(_list_differences(self.baseline.spec, self.trace.spec))
+        return tuple(list_differences(self.baseline.spec, self.trace.spec))
 
     def __str__(self) -> str:
         from mobilenet_profiler.render.budget import render_text
@@ -119,20 +137,38 @@ def check(
     max_weights: int | str | None = None,
     max_activations: int | str | None = None,
     baseline: Trace | str | Path | None = None,
+    profile: Profile | str | Path | None = None,
+    max_latency: str | None = None,
 ) -> BudgetCheck:
     """Whether a trace is within limits: `check(…).within`; as text, what is over and where.
 
     Limits are whole numbers or texts such as '300M'. baseline: a trace, or a file of
-    `table --format json`; without a limit, its MACs and params are the limits.
+    `table --format json`; without a limit of those, its MACs and params are the limits.
+    profile, max_latency: a profile of the same network, or a file of `profile --save`, and
+    the longest that a pass may take, such as '20ms'; it is over only where the whole
+    interval of the median is.
     Raises UsageError for an amount or a file that cannot be used, for a baseline in
-    another convention, and where there is neither a limit nor a baseline.
+    another convention, a profile of another network, and where there is nothing to check.
     """
     if not isinstance(trace, Trace):
-        raise UsageError(f"check takes a trace, given {trace!r}; trace it first: trace(…)")
+        raise UsageError(f"check takes a trace, given {trace!r:.60}; trace it first: trace(…)")
     given = dict(zip(LIMITED, (max_macs, max_params, max_weights, max_activations), strict=True))
     amounts = parse_limits(given)
     known = baseline if baseline is None or isinstance(baseline, Trace) else read_trace(baseline)
-    return check_budget(trace, amounts, known)
+    limit = None if max_latency is None else parse_duration("max_latency", max_latency)
+    return check_budget(trace, amounts, known, _find_profile(profile, limit), limit)
+
+
+def _find_profile(given: Profile | str | Path | None, limit: int | None) -> Profile | None:
+    """The profile that was given or saved; refused without a limit, as is a limit without it."""
+    if (given is None) != (limit is None):
+        has, lacks = ("max_latency", "profile") if given is None else ("profile", "max_latency")
+        raise UsageError(f"give {lacks} with {has}: a profile of the network and a time")
+    if given is None or isinstance(given, Profile):
+        return given
+    from mobilenet_profiler.measured.saved import read_profile
+
+    return read_profile(given)
 
 
 def parse_limits(given: Mapping[str, object], prefix: str = "max_") -> dict[str, int]:
@@ -144,15 +180,28 @@ def parse_limits(given: Mapping[str, object], prefix: str = "max_") -> dict[str,
     }
 
 
-def check_budget(trace: Trace, amounts: Mapping[str, int], baseline: Trace | None) -> BudgetCheck:
-    """The trace against these amounts, or against those of the baseline where there are none."""
+def check_budget(
+    trace: Trace,
+    amounts: Mapping[str, int],
+    baseline: Trace | None,
+    profile: Profile | None = None,
+    max_latency: int | None = None,
+) -> BudgetCheck:
+    """The trace against these amounts, or against those of the baseline where there are none.
+
+    max_latency: nanoseconds that a pass in the profile may take.
+    """
     if baseline is not None:
         check_conventions((baseline, trace))
-    elif not amounts:
-        raise UsageError("nothing to check: give a limit, such as max_macs, or a baseline")
-    allowed = amounts or {name: _amount(baseline, name) for name in OF_BASELINE}
-    limits = tuple(Limit(name, _amount(trace, name), most) for name, most in allowed.items())
-    return BudgetCheck(trace, limits, baseline)
+        amounts = amounts or {name: _amount(baseline, name) for name in OF_BASELINE}
+    limits = tuple(Limit(name, _amount(trace, name), most) for name, most in amounts.items())
+    if profile is None or max_latency is None:
+        if not limits:
+            raise UsageError("nothing to check: give a limit, such as max_macs, or a baseline")
+        return BudgetCheck(trace, limits, baseline)
+    if differences := list(list_differences(trace.spec, profile.trace.spec)):
+        raise UsageError(f"the profile is of another network: {'; '.join(differences)}")
+    return BudgetCheck(trace, limits, baseline, profile, check_latency(profile, max_latency))
 
 
 def _amount(trace: Trace | None, quantity: str) -> int:
@@ -162,26 +211,3 @@ def _amount(trace: Trace | None, quantity: str) -> int:
 
 def _grow(row: AlignedCost, quantity: str) -> int:
     return row.difference(1, quantity)
-
-
-def _list_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    for key in ("model", "name", "mode"):
-        if old.get(key) != new.get(key) and (key != "name" or _is_named(old) or _is_named(new)):
-            yield f"{key}: {old.get(key)} → {new.get(key)}"
-    options = [spec.get("options", {}) for spec in (old, new)]
-    for key in dict.fromkeys((*options[0], *options[1])):
-        if options[0].get(key, ...) != options[1].get(key, ...):
-            values = (_show_option(own, key) for own in options)
-            yield f"{key}: {' → '.join(values)}"
-    inputs = [" ".join(spec.get("arguments", ())) or "-" for spec in (old, new)]
-    if inputs[0] != inputs[1]:
-        yield f"input: {inputs[0]} → {inputs[1]}"
-
-
-def _is_named(spec: Mapping[str, Any]) -> bool:
-    return bool(spec.get("name") != spec.get("model"))
-
-
-def _show_option(options: Mapping[str, Any], key: str) -> str:
-    text = " ".join(str(options[key]).split()) if key in options else "not given"
-    return text if len(text) <= 60 else text[:59] + "…"

@@ -169,6 +169,28 @@ def measure_lines(lines: Sequence[Sequence[str]]) -> int:
     return sum(sizes) + 2 * (len(sizes) - 1)
 
 
+def align_points(texts: Sequence[str]) -> tuple[str, ...]:
+    """Numbers of one width with their points below each other; the first text is a heading."""
+    heading, *numbers = texts
+    after = [len(number) - number.index(".") if "." in number else 0 for number in numbers]
+    padded = [
+        number + " " * (max(after) - own) if number else ""
+        for number, own in zip(numbers, after, strict=True)
+    ]
+    lines = heading.split("\n")
+    size = max(len(text) for text in (*lines, *padded))
+    return ("\n".join(line.rjust(size) for line in lines), *(text.rjust(size) for text in padded))
+
+
+def align_lines(lines: Sequence[Sequence[str]], texts: Sequence[str] = ()) -> list[tuple[str, ...]]:
+    """Lines whose columns of numbers are aligned; texts: headings of the others."""
+    columns = [
+        tuple(column) if column[0] in texts else align_points(column)
+        for column in zip(*lines, strict=True)
+    ]
+    return list(zip(*columns, strict=True))
+
+
 def wrap_heading(heading: str) -> list[str]:
     """A heading in lines: a long convention stands below its unit."""
     unit, bracket, name = heading.partition(" (")

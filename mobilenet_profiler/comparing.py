@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import TYPE_CHECKING, Any, overload
 
 from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.conventions.convention import Convention
 from mobilenet_profiler.cost import Cost, LayerCost, Trace
 from mobilenet_profiler.errors import UsageError
+from mobilenet_profiler.measured.profile import Profile
 from mobilenet_profiler.rows import name_layers
 from mobilenet_profiler.spec import list_label_parts
 from mobilenet_profiler.units import format_percent, format_rounded
 from mobilenet_profiler.zoo.catalogue import find_model
+
+if TYPE_CHECKING:
+    from mobilenet_profiler.measured.comparing import ProfileComparison
 
 QUANTITIES = ("params", "weights", "macs", "activations", "backward_macs")
 NEARLY_ALL = 95  # per cent
@@ -117,15 +122,45 @@ class ModelComparison:
         return render_html(self)
 
 
-def compare(*traces: Trace, accuracies: Sequence[Accuracy | None] = ()) -> ModelComparison:
-    """Traces side by side, the others against the first.
+@overload
+def compare(before: Profile, after: Profile, /) -> ProfileComparison: ...
+
+
+@overload
+def compare(*traces: Trace, accuracies: Sequence[Accuracy | None] = ()) -> ModelComparison: ...
+
+
+def compare(
+    *traces: Trace | Profile, accuracies: Sequence[Accuracy | None] = ()
+) -> ModelComparison | ProfileComparison:
+    """Traces side by side, the others against the first; or two profiles, after against before.
 
     accuracies: published ones, one for each trace or None; they stand beside the totals.
     Raises UsageError for fewer than two, and where they count in different conventions.
     """
     for trace in traces:
-        if not isinstance(trace, Trace):
-            raise UsageError(f"compare takes traces, given {trace!r}; trace it first: trace(…)")
+        if not isinstance(trace, Trace | Profile):
+            raise UsageError(f"compare takes traces, given {trace!r:.60}; trace it first: trace(…)")
+    if profiles := [item for item in traces if isinstance(item, Profile)]:
+        return _compare_profiles(profiles, len(traces), bool(accuracies))
+    return _compare_traces([item for item in traces if isinstance(item, Trace)], accuracies)
+
+
+def _compare_profiles(profiles: Sequence[Profile], given: int, accurate: bool) -> ProfileComparison:
+    from mobilenet_profiler.measured.comparing import compare_profiles
+
+    if len(profiles) < given:
+        raise UsageError("compare takes traces or profiles, given both; a profile has a .trace")
+    if given != 2:
+        raise UsageError(f"compare takes two profiles, before and after, given {given}")
+    if accurate:
+        raise UsageError("accuracies go with traces, given profiles")
+    return compare_profiles(*profiles)
+
+
+def _compare_traces(
+    traces: Sequence[Trace], accuracies: Sequence[Accuracy | None]
+) -> ModelComparison:
     if len(traces) < 2:
         raise UsageError(f"compare takes two models or more, given {len(traces)}")
     if accuracies and len(accuracies) != len(traces):
@@ -135,7 +170,7 @@ def compare(*traces: Trace, accuracies: Sequence[Accuracy | None] = ()) -> Model
             raise UsageError(f"an accuracy must be an Accuracy or None, given {accuracy!r}")
     check_conventions(traces)
     chosen = tuple(accuracies) or (None,) * len(traces)
-    return ModelComparison(traces, name_models(traces), chosen)
+    return ModelComparison(tuple(traces), name_models(traces), chosen)
 
 
 def check_conventions(traces: Sequence[Trace]) -> None:
@@ -219,11 +254,11 @@ def align_layers(traces: Sequence[Trace], every: bool = False) -> tuple[AlignedC
 
     every: list those one by one too.
     """
-    paths = _merge([layer.path for layer in trace.layers] for trace in traces)
+    paths = merge_paths([layer.path for layer in trace.layers] for trace in traces)
     multiply = {layer.path for trace in traces for layer in trace.counted}
     listed = [path for path in paths if every or path in multiply]
     by_path = [{layer.path: layer for layer in trace.layers} for trace in traces]
-    names = _name_paths(traces, listed)
+    names = name_paths(traces, listed)
     rows = [_align(path, names[path], [own.get(path) for own in by_path]) for path in listed]
     known = set(listed)
     rest = [[layer for layer in trace.layers if layer.path not in known] for trace in traces]
@@ -236,7 +271,7 @@ def _align(path: str, name: str, layers: Sequence[LayerCost | None]) -> AlignedC
     return AlignedCost(name, path, " / ".join(kinds), costs)
 
 
-def _merge(lists: Iterable[Sequence[str]]) -> list[str]:
+def merge_paths(lists: Iterable[Sequence[str]]) -> list[str]:
     """All of them once; what only a later one has stands after what it follows there."""
     merged: list[str] = []
     for paths in lists:
@@ -251,7 +286,7 @@ def _merge(lists: Iterable[Sequence[str]]) -> list[str]:
     return merged
 
 
-def _name_paths(traces: Sequence[Trace], paths: Iterable[str]) -> dict[str, str]:
+def name_paths(traces: Sequence[Trace], paths: Iterable[str]) -> dict[str, str]:
     """The short name on which all traces agree and that no other path has, or the path."""
     given = [name_layers(trace) for trace in traces]
     found = {path: {names[path] for names in given if path in names} for path in paths}
@@ -338,3 +373,27 @@ def _describe_share(changes: Sequence[tuple[int, str]], whole: int) -> str:
         f"{percent} of the difference in {kind} layers, "
         f"{format_percent(second, whole)} in {other} layers"
     )
+
+
+def list_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """What differs between two specs as plain data: `alpha: 0.75 → 1.0`."""
+    for key in ("model", "name", "mode"):
+        if old.get(key) != new.get(key) and (key != "name" or _is_named(old) or _is_named(new)):
+            yield f"{key}: {old.get(key)} → {new.get(key)}"
+    options = [spec.get("options", {}) for spec in (old, new)]
+    for key in dict.fromkeys((*options[0], *options[1])):
+        if options[0].get(key, ...) != options[1].get(key, ...):
+            values = (_show_option(own, key) for own in options)
+            yield f"{key}: {' → '.join(values)}"
+    inputs = [" ".join(spec.get("arguments", ())) or "-" for spec in (old, new)]
+    if inputs[0] != inputs[1]:
+        yield f"input: {inputs[0]} → {inputs[1]}"
+
+
+def _is_named(spec: Mapping[str, Any]) -> bool:
+    return bool(spec.get("name") != spec.get("model"))
+
+
+def _show_option(options: Mapping[str, Any], key: str) -> str:
+    text = " ".join(str(options[key]).split()) if key in options else "not given"
+    return text if len(text) <= 60 else text[:59] + "…"

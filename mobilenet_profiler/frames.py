@@ -5,6 +5,9 @@ from __future__ import annotations
 import pandas
 
 from mobilenet_profiler.cost import Trace
+from mobilenet_profiler.measured.profile import FORWARD, Profile
+from mobilenet_profiler.measured.rows import TimedRow, make_timed_rows
+from mobilenet_profiler.measured.statistics import Estimate
 from mobilenet_profiler.memory import LayerMemory
 
 
@@ -26,3 +29,30 @@ def frame_layers(trace: Trace) -> pandas.DataFrame:
         frame["memory"] = [layer.peak for layer in layers]
         frame["allocated"] = [layer.allocated for layer in layers]
     return frame
+
+
+def frame_profile(profile: Profile) -> pandas.DataFrame:
+    """A row a layer and phase that was timed: path, kind, phase, exact costs, times.
+
+    time_ns, low_ns, high_ns: median own time of a pass and its interval in nanoseconds, the
+    instruments taken off; time_share: of all rows. params, macs and bytes_moved (those of one
+    forward pass) stand in the rows of the forward phase alone, so that every column adds up.
+    """
+    timed = [row for row in make_timed_rows(profile, every=True) if row.phase_times]
+    records = [_record(row, *item) for row in timed for item in row.phase_times.items()]
+    frame = pandas.DataFrame(records, columns=list(_PROFILE_COLUMNS))
+    frame["time_share"] = frame["time_ns"] / frame["time_ns"].sum()
+    return frame.astype(dict.fromkeys(("params", "macs", "bytes_moved"), "int64"))
+
+
+_PROFILE_COLUMNS = (
+    *("path", "kind", "phase", "params", "macs", "bytes_moved"),
+    *("time_ns", "low_ns", "high_ns"),
+)
+
+
+def _record(timed: TimedRow, phase: str, time: Estimate) -> tuple[object, ...]:
+    forward = phase == FORWARD[0]
+    cost, moved = timed.row.cost, timed.work.bytes_moved
+    exact = (cost.params, cost.macs, moved) if forward else (0, 0, 0)
+    return (timed.row.paths[0], timed.row.kind, phase, *exact, time.value, time.low, time.high)

@@ -25,7 +25,7 @@ class Row:
     """A line of a table: one layer, or several that add up.
 
     name: short where it stays unique. block: what it is bracketed with.
-    layers: how many layers of the trace it stands for.
+    layers: how many layers of the trace it stands for. paths: of these, in order.
     tied, tied_to: params it shares with an earlier layer, and the name of that.
     multiplies: whether a layer in it has MACs, in whatever convention it is shown.
     memory: of its layers, the greatest peak of them; None where it was not predicted, or
@@ -43,6 +43,7 @@ class Row:
     tied: int = 0
     tied_to: str = ""
     multiplies: bool = False
+    paths: tuple[str, ...] = ()
     memory: LayerMemory | None = None
 
 
@@ -95,11 +96,11 @@ def name_layers(trace: Trace) -> dict[str, str]:
     """A short name for every path: the highest module that holds no other counted layer."""
     holders: dict[str, int] = {}
     for layer in trace.counted:
-        for holder in _list_holders(layer.path):
+        for holder in list_holders(layer.path):
             holders[holder] = holders.get(holder, 0) + 1
     names = {layer.path: layer.path or "(model)" for layer in trace.layers}
     for layer in trace.counted:
-        alone = [name for name in _list_holders(layer.path) if name and holders[name] == 1]
+        alone = [name for name in list_holders(layer.path) if name and holders[name] == 1]
         names[layer.path] = min(alone, key=len, default=names[layer.path])
     return names
 
@@ -185,6 +186,7 @@ def _make_row(layer: LayerCost, names: Mapping[str, str], memory: Mapping[str, L
         output_shape=layer.output_shape,
         filter=describe_filter(layer),
         multiplies=layer.multiplies,
+        paths=(layer.path,),
         tied=layer.tied,
         tied_to=names.get(layer.tied_to, layer.tied_to) if layer.tied else "",
         memory=memory.get(layer.path),
@@ -205,7 +207,7 @@ def _find_block(row: Row, path: str, blocks: set[str]) -> str:
     """The block of a layer without MACs: the innermost counted one around it."""
     if row.multiplies:
         return row.block
-    return next((name for name in _list_holders(path) if name in blocks), row.block)
+    return next((name for name in list_holders(path) if name in blocks), row.block)
 
 
 def _add_up_rows(
@@ -231,6 +233,7 @@ def _merge(name: str, group: Sequence[Row], name_by_kind: bool) -> Row:
         filter=group[0].filter if len(group) == 1 else "-",
         layers=len(group),
         multiplies=any(row.multiplies for row in group),
+        paths=tuple(path for row in group for path in row.paths),
         memory=_gather_memory(group),
     )
 
@@ -261,10 +264,21 @@ def _cut(rows: tuple[Row, ...], top: int | None) -> tuple[Row, ...]:
     if top is None or len(rows) <= top:
         return rows
     rest = rows[top:]
+    return (*rows[:top], gather_rest(rest))
+
+
+def gather_rest(rest: Sequence[Row]) -> Row:
+    """One row for all that a table of the first few leaves out."""
     name = f"{len(rest)} more"
-    cost = sum((row.cost for row in rest), Cost())
-    layers, memory = sum(row.layers for row in rest), _gather_memory(rest)
-    return (*rows[:top], Row(name, name, "-", cost, layers=layers, memory=memory))
+    return Row(
+        name,
+        name,
+        "-",
+        sum((row.cost for row in rest), Cost()),
+        layers=sum(row.layers for row in rest),
+        paths=tuple(path for row in rest for path in row.paths),
+        memory=_gather_memory(rest),
+    )
 
 
 def _check_positive(what: str, value: int | None) -> None:
@@ -276,7 +290,7 @@ def _cut_path(path: str, depth: int) -> str:
     return ".".join(path.split(".")[:depth]) or "(model)"
 
 
-def _list_holders(path: str) -> list[str]:
+def list_holders(path: str) -> list[str]:
     """A path and every module around it, innermost first, the model ('') last."""
     parts = path.split(".") if path else []
     return [".".join(parts[:length]) for length in range(len(parts), -1, -1)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -24,50 +25,83 @@ def read_trace(path: str | Path) -> Trace:
 
     Raises UsageError, naming the file and what is wrong in it.
     """
+    data = read_json(path)
+    with blame_file(path):
+        if find_kind(data) != "trace":
+            raise UsageError("holds a profile, not a trace; `table --format json` writes one")
+        return make_trace(data)
+
+
+def read_json(path: str | Path) -> Any:
+    """What a JSON file holds. Raises UsageError where it cannot be read or is none."""
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        text = Path(path).read_text(encoding="utf-8-sig")
+        return json.loads(text, parse_constant=_refuse_constant)
     except OSError as error:
         raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON: {error}") from None
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"it has no number {text}")
+
+
+@contextmanager
+def blame_file(path: str | Path) -> Iterator[None]:
+    """Name the file in whatever is found wrong in it."""
     try:
-        return _make_trace(data)
+        yield
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
 
 
-def _make_trace(data: Any) -> Trace:
-    version = _take(data, "schema_version", int, "the file")
+def find_kind(data: Any) -> str:
+    """What the file says that it holds: 'trace', 'profile' or 'profiles'; traces say nothing."""
+    kind: str | None = data.get("kind") if isinstance(data, dict) else None
+    return kind if kind in ("profile", "profiles") else "trace"
+
+
+def check_version(data: Any, writer: str) -> None:
+    """Refuse what is written by another version, or by nothing of ours. writer: a command."""
+    if isinstance(data, dict) and "schema_version" not in data:
+        raise UsageError(f"the file has no 'schema_version'; `{writer}` writes it")
+    version = take(data, "schema_version", int, "the file")
     if version != SCHEMA_VERSION:
         raise UsageError(f"schema_version must be {SCHEMA_VERSION}, given {version}")
-    convention = _read_convention(_take(data, "convention", dict, "the file"))
-    spec = _read_spec(_take(data, "spec", dict, "the file"))
+
+
+def make_trace(data: Any) -> Trace:
+    """The trace that `render.json.describe_trace` made plain data of, without its `ops`."""
+    check_version(data, "table --format json")
+    convention = _read_convention(take(data, "convention", dict, "the file"))
+    spec = _read_spec(take(data, "spec", dict, "the file"))
     trace = Trace(
         label=" ".join(list_label_parts(spec)),
         spec=spec,
-        layers=_read_layers(_take(data, "layers", list, "the file"), convention),
+        layers=_read_layers(take(data, "layers", list, "the file"), convention),
         ops=(),
-        uncounted=tuple(map(_read_uncounted, _take(data, "uncounted", list, "the file"))),
-        notes=_read_texts(data, "notes", "the file"),
-        backward=_take(data, "backward", bool, "the file"),
+        uncounted=tuple(map(_read_uncounted, take(data, "uncounted", list, "the file"))),
+        notes=take_texts(data, "notes", "the file"),
+        backward=take(data, "backward", bool, "the file"),
         convention=convention,
     )
-    if trace.total != _read_cost(_take(data, "total", dict, "the file"), convention, "total"):
+    if trace.total != _read_cost(take(data, "total", dict, "the file"), convention, "total"):
         raise UsageError("its layers do not add up to its total")
     return trace
 
 
 def _read_convention(data: dict[str, Any]) -> Convention | None:
-    name = _take(data, "name", str, "convention")
+    name = take(data, "name", str, "convention")
     return None if name == DEFAULT else find_convention(name)
 
 
 def _read_spec(data: dict[str, Any]) -> dict[str, Any]:
     for key in ("model", "name", "mode"):
-        _take(data, key, str, "spec")
-    _take(data, "options", dict, "spec")
-    _read_texts(data, "arguments", "spec")
-    for shape in _take(data, "inputs", list, "spec"):
+        take(data, key, str, "spec")
+    take(data, "options", dict, "spec")
+    take_texts(data, "arguments", "spec")
+    for shape in take(data, "inputs", list, "spec"):
         _check_shape(shape, "'inputs' of spec")
     return data
 
@@ -83,42 +117,43 @@ def _read_layers(items: list[Any], convention: Convention | None) -> tuple[Layer
 
 def _read_layer(data: Any, convention: Convention | None, where: str) -> LayerCost:
     return LayerCost(
-        path=_take(data, "path", str, where),
-        kind=_take(data, "kind", str, where),
-        module=_take(data, "module", str, where),
+        path=take(data, "path", str, where),
+        kind=take(data, "kind", str, where),
+        module=take(data, "module", str, where),
         input_shape=_read_shape(data, "input_shape", where),
         output_shape=_read_shape(data, "output_shape", where),
         weight_shape=_read_shape(data, "weight_shape", where),
         cost=_read_cost(data, convention, where),
         stride=_read_shape(data, "stride", where) or (),
         dilation=_read_shape(data, "dilation", where) or (),
-        groups=_take(data, "groups", int, where),
-        calls=_take(data, "calls", int, where),
-        tied=_take(data, "tied", int, where),
-        tied_to=_take(data, "tied_to", str, where),
-        counted=_take(data, "multiplies", bool, where) if convention else None,
+        groups=take(data, "groups", int, where),
+        calls=take(data, "calls", int, where),
+        tied=take(data, "tied", int, where),
+        tied_to=take(data, "tied_to", str, where),
+        counted=take(data, "multiplies", bool, where) if convention else None,
     )
 
 
 def _read_cost(data: Mapping[str, Any], convention: Convention | None, where: str) -> Cost:
     keys = {field.name: field.name for field in fields(Cost)}
     keys["macs"] = convention.key if convention else "macs"
-    return Cost(**{name: _take(data, key, int, where) for name, key in keys.items()})
+    return Cost(**{name: take(data, key, int, where) for name, key in keys.items()})
 
 
 def _read_uncounted(data: Any) -> Uncounted:
     where = "uncounted"
     return Uncounted(
-        path=_take(data, "path", str, where),
-        name=_take(data, "name", str, where),
-        inputs=tuple(_check_shape(item, where) for item in _take(data, "inputs", list, where)),
-        calls=_take(data, "calls", int, where),
-        site=_take(data, "site", str, where),
+        path=take(data, "path", str, where),
+        name=take(data, "name", str, where),
+        inputs=tuple(_check_shape(item, where) for item in take(data, "inputs", list, where)),
+        calls=take(data, "calls", int, where),
+        site=take(data, "site", str, where),
     )
 
 
-def _read_texts(data: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
-    texts = _take(data, key, list, where)
+def take_texts(data: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+    """The texts of a list."""
+    texts = take(data, key, list, where)
     if not all(isinstance(text, str) for text in texts):
         raise UsageError(f"{key!r} of {where} must be a list of texts")
     return tuple(texts)
@@ -127,28 +162,32 @@ def _read_texts(data: Mapping[str, Any], key: str, where: str) -> tuple[str, ...
 def _read_shape(data: Mapping[str, Any], key: str, where: str) -> Shape | None:
     if key in data and data[key] is None:
         return None
-    return _check_shape(_take(data, key, list, where), f"{key!r} of {where}")
+    return _check_shape(take(data, key, list, where), f"{key!r} of {where}")
 
 
 def _check_shape(sizes: Any, where: str) -> Shape:
     if not isinstance(sizes, list) or any(type(size) is not int for size in sizes):
-        raise UsageError(f"{where} must be a list of whole numbers, given {_cut(sizes)}")
+        raise UsageError(f"{where} must be a list of whole numbers, given {shorten(sizes)}")
     return tuple(sizes)
 
 
-def _take(data: Any, key: str, kind: type, where: str) -> Any:
-    """What stands under a key, of exactly this type."""
+def take(data: Any, key: str, kind: type, where: str) -> Any:
+    """What stands under a key, of exactly this type; of whole numbers 0 or more.
+
+    where: what `data` is, for the UsageError that anything else raises.
+    """
     if not isinstance(data, dict):
-        raise UsageError(f"{where} must be {{…}}, given {_cut(data)}")
+        raise UsageError(f"{where} must be {{…}}, given {shorten(data)}")
     if key not in data:
-        raise UsageError(f"{where} has no {key!r}; `table --format json` writes it")
+        raise UsageError(f"{where} has no {key!r}")
     if type(data[key]) is not kind:
-        raise UsageError(f"{key!r} of {where} must be {_WORDS[kind]}, given {_cut(data[key])}")
+        raise UsageError(f"{key!r} of {where} must be {_WORDS[kind]}, given {shorten(data[key])}")
     if kind is int and data[key] < 0:
-        raise UsageError(f"{key!r} of {where} must be 0 or more, given {_cut(data[key])}")
+        raise UsageError(f"{key!r} of {where} must be 0 or more, given {shorten(data[key])}")
     return data[key]
 
 
-def _cut(value: Any) -> str:
+def shorten(value: Any) -> str:
+    """A value as Python writes it, in 40 characters at most."""
     text = repr(value)
     return text if len(text) <= 40 else text[:39] + "…"

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,9 @@ from mobilenet_profiler.render.budget import (
     render_markdown,
 )
 from mobilenet_profiler.render.json import render_json as save_json
+from mobilenet_profiler.render.profile_json import render_profile
 from mobilenet_profiler.render.table import draw_text
+from tests.measured.building import build_profile
 
 WHOLE = mp.trace("mobilenet_v1")
 NARROW = mp.trace("mobilenet_v1", alpha=0.75)
@@ -173,7 +176,12 @@ def test_what_cannot_be_checked_is_refused() -> None:
 
 @pytest.mark.parametrize("width", [80, 100, 200])
 def test_no_line_is_wider_than_the_terminal_and_no_number_is_cut(width: int) -> None:
-    everything = {"max_macs": 1, "max_params": 1, "max_weights": 1, "max_activations": 1}
+    everything: dict[str, Any] = {
+        "max_macs": 1,
+        "max_params": 1,
+        "max_weights": 1,
+        "max_activations": 1,
+    }
     cost = replace(WHOLE.layers[0].cost, macs=10**15, params=10**12)
     huge = replace(WHOLE, layers=(replace(WHOLE.layers[0], cost=cost), *WHOLE.layers[1:]))
     for trace, baseline in ((WHOLE, None), (SHALLOW, WHOLE), (huge, WHOLE)):
@@ -239,3 +247,70 @@ def test_json_has_every_layer_and_exact_numbers() -> None:
     grown = sum((row["after"] or {"macs": 0})["macs"] for row in data["changes"])
     before = sum((row["before"] or {"macs": 0})["macs"] for row in data["changes"])
     assert grown - before == data["total"]["macs"] - data["baseline"]["total"]["macs"]
+
+
+def test_a_latency_is_checked_of_a_profile_or_its_file(tmp_path: Path) -> None:
+    profile = build_profile(clean=[2_000_000] * 9)
+    file = tmp_path / "run.json"
+    file.write_text(render_profile(profile))
+    for given_ in (profile, file, str(file)):
+        found = mp.check(profile.trace, profile=given_, max_latency="3ms")
+        assert found.within
+        assert found.latency is not None
+        assert (found.latency.verdict, found.limits) == ("within", ())
+        assert not mp.check(profile.trace, profile=given_, max_latency="1999us")
+    both = mp.check(profile.trace, max_macs=1, profile=profile, max_latency="1ms")
+    assert "over budget: MACs by" in str(both)
+    assert "latency by 1.000 ms" in " ".join(str(both).split())
+
+
+def test_what_the_data_cannot_decide_passes_and_says_so() -> None:
+    profile = build_profile(clean=[1_900_000, 2_100_000] * 5)
+    found = mp.check(profile.trace, profile=profile, max_latency="2ms")
+    assert found.within
+    assert found.undecided
+    text = " ".join(str(found).split())
+    assert "its interval 1.9 to 2.1 ms holds the limit, so the check passes" in text
+    assert "too near the limit for more passes to help" in text
+    few = mp.check(profile.trace, profile=build_profile(clean=[1] * 5), max_latency="1s")
+    assert "5 clean passes" in str(few)
+    assert "these are too few to decide, so the check passes; --iterations 24" in " ".join(
+        str(few).split()
+    )
+    assert not mp.check(profile.trace, max_macs="1G").undecided
+
+
+def test_a_baseline_limits_macs_beside_a_latency_too() -> None:
+    profile = build_profile()
+    smaller = replace(profile.trace, layers=profile.trace.layers[:4])
+    found = mp.check(profile.trace, baseline=smaller, profile=profile, max_latency="1s")
+    assert [limit.quantity for limit in found.limits] == ["macs", "params"]
+    assert not found.within
+    table = render_github(found).partition("\n\n<details>")[0]
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+    assert len({row.replace("\\|", "").count("|") for row in rows}) == 1
+    assert rows[-1].startswith("| latency | 1.000 ms | 1 s | within | - |")
+
+
+def test_a_profile_that_does_not_fit_is_refused() -> None:
+    profile = build_profile()
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"profile": profile}, "give max_latency with profile"),
+        ({"max_latency": "1s"}, "give profile with max_latency"),
+        ({"profile": profile, "max_latency": 20}, "max_latency must be a time above 0"),
+        ({"profile": profile, "max_latency": "1s"}, "of another network: alpha: not given → 0.25"),
+    ]
+    for given_, message in wrong:
+        with pytest.raises(mp.UsageError, match=message):
+            mp.check(WHOLE, **given_)
+    with pytest.raises(mp.UsageError, match="check takes a trace"):
+        mp.check(profile, max_latency="1s")  # type: ignore[arg-type]
+
+
+def test_remarks_of_a_profile_stand_under_the_check() -> None:
+    profile = build_profile(notes=("it was <late>",))
+    found = mp.check(profile.trace, profile=profile, max_latency="1s")
+    assert "note: it was <late>" in str(found)
+    assert "- note: it was \\<late\\>" in render_markdown(found)
+    assert "it was &lt;late&gt;" in found._repr_html_()
+    assert any("late" in note for note in json.loads(render_json(found))["notes"])

@@ -262,7 +262,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(mp.UsageError, match="two models or more, given 1"):
         mp.compare(WHOLE)
     with pytest.raises(mp.UsageError, match="takes traces, given 'mobilenet_v1'"):
-        mp.compare(WHOLE, "mobilenet_v1")  # type: ignore[arg-type]
+        mp.compare(WHOLE, "mobilenet_v1")  # type: ignore[call-overload]
     with pytest.raises(mp.UsageError, match="give 2 accuracies"):
         mp.compare(WHOLE, NARROW, accuracies=(None,))
 

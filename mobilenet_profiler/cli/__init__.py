@@ -8,6 +8,7 @@ import sys
 import typer
 
 from mobilenet_profiler import __version__
+from mobilenet_profiler.cli.ceiling import ceiling
 from mobilenet_profiler.cli.check import check
 from mobilenet_profiler.cli.compare import compare
 from mobilenet_profiler.cli.conventions import conventions
@@ -15,6 +16,7 @@ from mobilenet_profiler.cli.explain import explain
 from mobilenet_profiler.cli.models import models
 from mobilenet_profiler.cli.operations import operations
 from mobilenet_profiler.cli.output import write_note, write_text
+from mobilenet_profiler.cli.profile import profile
 from mobilenet_profiler.cli.published import published
 from mobilenet_profiler.cli.table import table
 from mobilenet_profiler.cli.verify import verify
@@ -31,6 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(table)
+app.command()(profile)
 app.command()(explain)
 app.command()(models)
 app.command()(operations)
@@ -39,6 +42,7 @@ app.command()(published)
 app.command()(verify)
 app.command()(compare)
 app.command()(check)
+app.command()(ceiling)
 
 
 def _print_version(asked: bool) -> None:

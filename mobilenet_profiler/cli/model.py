@@ -18,6 +18,7 @@ from mobilenet_profiler.spec import ModelSpec, parse_argument, read_spec
 
 if TYPE_CHECKING:
     from mobilenet_profiler.cost import Trace
+    from mobilenet_profiler.measured.profile import Profile
 
 Settings = dict[str, Any]
 
@@ -34,38 +35,44 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "arguments": (opt.Set, None),
     "inputs": (opt.Input, None),
     "inputs_from": (opt.InputsFrom, None),
-    "train": (opt.Train, False),
+    "mode": (opt.Train, False),
 }
 _RENAMED = {"classes": "num_classes"}
-_GATHERED = ("arguments", "inputs", "inputs_from", "train")
+_GATHERED = ("arguments", "inputs", "inputs_from", "mode")
 
 
 def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
     """A command with the options of a model in the place of its parameter `settings`.
 
-    The command gets those that were given, as `make_spec` takes them.
+    The command gets those that were given, as `make_spec` takes them. An option of a model
+    that the command has as a parameter of its own is left to it.
     """
+    own = inspect.signature(command).parameters
+    taken = [name for name in _OPTIONS if name not in own]
 
     @wraps(command)
     def run(**given: Any) -> None:
-        settings = gather_settings({name: given.pop(name) for name in _OPTIONS})
+        settings = gather_settings({name: given.pop(name) for name in taken})
         command(settings=settings, **given)
 
-    parameters = list(_list_parameters(command))
+    parameters = list(_list_parameters(command, taken))
     del run.__wrapped__
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
 
 
-def _list_parameters(command: Callable[..., None]) -> Iterator[inspect.Parameter]:
+def _list_parameters(
+    command: Callable[..., None], taken: Sequence[str]
+) -> Iterator[inspect.Parameter]:
     hints = get_type_hints(command, include_extras=True)
     named = inspect.Parameter.KEYWORD_ONLY
     for name, parameter in inspect.signature(command).parameters.items():
         if name != "settings":
             yield parameter.replace(annotation=hints[name], kind=named)
             continue
-        for option, (annotation, default) in _OPTIONS.items():
+        for option in taken:
+            annotation, default = _OPTIONS[option]
             yield inspect.Parameter(option, named, default=default, annotation=annotation)
 
 
@@ -87,7 +94,7 @@ def gather_settings(given: dict[str, Any]) -> Settings:
         "arguments": arguments,
         "inputs": tuple(given["inputs"] or ()),
         "inputs_from": given["inputs_from"],
-        "mode": "train" if given["train"] else "eval",
+        "mode": "train" if given.get("mode") else "eval",
     }
 
 
@@ -102,14 +109,9 @@ def trace_spec(
     """The spec's trace; torch is imported here.
 
     memory: predict that too, of a training step where the backward pass is traced.
-    Its import makes some hundred thousand objects that live as long as the process:
-    collecting garbage among them costs a tenth of the command and finds none.
     """
-    gc.disable()
-    from mobilenet_profiler.trace.tracer import trace
-
-    gc.freeze()
-    gc.enable()
+    with spare_garbage():
+        from mobilenet_profiler.trace.tracer import trace
     with keep_stdout():
         traced = trace(spec, backward=backward, values=values)
         if not memory:
@@ -143,6 +145,28 @@ def is_saved(text: str) -> bool:
     return text.casefold().endswith(".json")
 
 
+def holds_profile(text: str) -> bool:
+    """Whether a text names a file of profiles rather than a model or a file of a trace."""
+    if not is_saved(text):
+        return False
+    from mobilenet_profiler.saved import find_kind, read_json
+
+    return find_kind(read_json(text)) != "trace"
+
+
+def read_saved_profile(path: str, settings: Settings, **given: object) -> Profile:
+    """A saved profile, which takes no options of a model nor any other that was given."""
+    from mobilenet_profiler.measured.saved import read_profile
+
+    if gives_model_options(settings):
+        raise UsageError(f"{path!r} is a profile already: options of a model do not apply to it")
+    for name, value in given.items():
+        if value:
+            option = name.replace("_", "-")
+            raise UsageError(f"{path!r} is a profile already: --{option} does not apply to it")
+    return read_profile(path)
+
+
 def read_saved(path: str, settings: Settings, convention: str) -> Trace:
     """A saved trace, which takes no options of a model and has one convention."""
     if gives_model_options(settings):
@@ -160,6 +184,19 @@ def read_in_convention(path: str, convention: str) -> Trace:
     if own != convention:
         raise UsageError(f"{path}: counts in convention {own!r}, asked for {convention!r}")
     return trace
+
+
+@contextmanager
+def spare_garbage() -> Iterator[None]:
+    """While torch is imported: its objects live as long as the process.
+
+    They are some hundred thousand; collecting garbage among them costs a tenth of a command
+    and finds none.
+    """
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
 
 
 @contextmanager

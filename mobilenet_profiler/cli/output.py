@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING
 from mobilenet_profiler.errors import UsageError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from rich.console import RenderableType
 
 FILE_WIDTH = 100
+FIGURE_FORMATS = ("png", "svg", "pdf")
 
 
 def measure_width(output: str) -> int:
@@ -27,7 +30,39 @@ def write_text(text: str, output: str = "-") -> None:
     if output == "-":
         _write_stdout(text)
     else:
-        _replace_file(Path(output), text)
+        _replace_file(Path(output), text.encode())
+
+
+def check_figure_path(output: str) -> None:
+    """Refuse a name that no figure can be written to, before anything is measured for it."""
+    suffix = Path(output).suffix.lower().lstrip(".")
+    if output == "-" or suffix not in FIGURE_FORMATS:
+        allowed = ", ".join(f".{name}" for name in FIGURE_FORMATS)
+        raise UsageError(f"a plot is a file that ends in {allowed}, given {output!r}")
+
+
+def write_figure(figure: Figure, output: str) -> None:
+    """A figure as the format that the file's name ends in; replaced whole or not at all."""
+    from mobilenet_profiler.render.plot.style import encode_figure
+
+    check_figure_path(output)
+    path = Path(output)
+    _replace_file(path, encode_figure(figure, path.suffix.lower().lstrip(".")))
+
+
+def check_writable(output: str) -> None:
+    """Refuse a file that cannot be written, before anything is worked out for it."""
+    if output == "-":
+        return
+    path = Path(os.path.realpath(output))
+    if path.is_dir():
+        raise UsageError(f"cannot write {str(path)!r}: {os.strerror(errno.EISDIR)}")
+    if path.exists() and not path.is_file():
+        return  # a device or a pipe
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from None
 
 
 def write_renderable(renderable: RenderableType, output: str, width: int) -> None:
@@ -62,18 +97,18 @@ def write_note(text: str) -> None:
     sys.stderr.write(text.rstrip("\n") + "\n")
 
 
-def _replace_file(path: Path, text: str) -> None:
+def _replace_file(path: Path, data: bytes) -> None:
     path = Path(os.path.realpath(path))  # a link stays a link: its target is replaced
     try:
         if path.exists() and not path.is_file():
-            path.write_text(text, encoding="utf-8")  # a device or a pipe has no rename
+            path.write_bytes(data)  # a device or a pipe has no rename
             return
         handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
         raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from None
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
         os.chmod(beside, _choose_mode(path))
         os.replace(beside, path)
     except BaseException as error:

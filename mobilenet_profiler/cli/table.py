@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -83,15 +84,7 @@ def check_view(format: str, view: dict[str, Any], columns: list[str] | None) -> 
     """Refuse what the format cannot show, before anything is traced."""
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
-    if view["by"] not in GROUPINGS:
-        raise unknown_name("grouping", view["by"], GROUPINGS)
-    if view["sort"] is not None and view["sort"] not in SORT_KEYS:
-        raise unknown_name("sort key", view["sort"], SORT_KEYS)
-    for name in ("top", "depth"):
-        if view[name] is not None and view[name] < 1:
-            raise UsageError(f"--{name} must be at least 1, given {view[name]}")
-    if view["depth"] is not None and view["by"] != "layer":
-        raise UsageError("give --depth or --by, not both: each adds layers up its own way")
+    check_rows(view, SORT_KEYS)
     choose_columns(columns)
     given = [name for name in ("depth", "sort", "top", "every") if view[name]]
     given += ["by"] if view["by"] != "layer" else []
@@ -100,6 +93,19 @@ def check_view(format: str, view: dict[str, Any], columns: list[str] | None) -> 
         option = "all" if given[0] == "every" else given[0]
         allowed = ", ".join(name for name in FORMATS if name not in _WHOLE_FORMATS)
         raise UsageError(f"--{option} does not apply to format {format!r}; it does to: {allowed}")
+
+
+def check_rows(view: dict[str, Any], sort_keys: Sequence[str]) -> None:
+    """Refuse rows that cannot be made of any trace."""
+    if view["by"] not in GROUPINGS:
+        raise unknown_name("grouping", view["by"], GROUPINGS)
+    if view["sort"] is not None and view["sort"] not in sort_keys:
+        raise unknown_name("sort key", view["sort"], sort_keys)
+    for name in ("top", "depth"):
+        if view[name] is not None and view[name] < 1:
+            raise UsageError(f"--{name} must be at least 1, given {view[name]}")
+    if view["depth"] is not None and view["by"] != "layer":
+        raise UsageError("give --depth or --by, not both: each adds layers up its own way")
 
 
 def check_convention(name: str, format: str, backward: bool) -> None:

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.measured.statistics import Estimate, estimate_median
 
+if TYPE_CHECKING:
+    import pandas
+
+DEVICES = ("cpu", "cuda", "mps")
+DTYPES = ("float32", "float16", "bfloat16")
+RUN_MODES = ("inference", "train")
 FORWARD = ("forward",)
 TRAINING = ("forward", "loss", "backward", "optimizer")
 
@@ -66,7 +72,8 @@ class LayerSamples:
     inside it, as the clock gave it: the instruments' cost is still in it.
     calls: how often it ran in a pass; inner: how many timed layers ran directly inside it.
     kernels: time of its kernels on a GPU in a pass, by the device's own records (CUPTI),
-    samples of passes of their own; empty elsewhere.
+    samples of passes of their own; empty elsewhere. kind: what it is where the trace has no
+    row for it: 'compiled', or 'functional' where it uses the weights of others.
     """
 
     path: str
@@ -75,6 +82,7 @@ class LayerSamples:
     calls: int = 1
     inner: int = 0
     kernels: tuple[int, ...] = ()
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +106,14 @@ class EmptyCosts:
 
     inside: between the two marks of a layer, so part of the layer's time. outside: the
     rest of what an instrumented call costs more than a plain one.
+    backward_inside, backward_outside: the same of a node of the backward pass, whose marks
+    are made by hooks; empty where there is no such pass.
     """
 
     inside: tuple[float, ...] = ()
     outside: tuple[float, ...] = ()
+    backward_inside: tuple[float, ...] = ()
+    backward_outside: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +138,9 @@ class Contention:
     in it. voluntary, involuntary: context switches of this process. steal: share of
     processor time that the hypervisor gave to others, or None where it is not known.
     load: the machine's load average when the measurement began, or None. cores: usable.
+    waited: nanoseconds that threads of this process, all together, were ready to run and
+    had no processor, or None where the system does not count them. others: how many of the
+    cores other work kept busy meanwhile, on average, or None.
     """
 
     wall: int = 0
@@ -135,6 +150,8 @@ class Contention:
     steal: float | None = None
     load: float | None = None
     cores: int = 1
+    waited: int | None = None
+    others: float | None = None
 
 
 @dataclass(frozen=True)
@@ -175,7 +192,8 @@ class Profile:
     def label(self) -> str:
         """What was profiled, and how, for a heading."""
         setup = self.setup
-        parts = [self.trace.label, setup.mode, setup.device, setup.dtype]
+        told = "mode=train" in self.trace.label.split()
+        parts = [self.trace.label, *([] if told else [setup.mode]), setup.device, setup.dtype]
         parts += [f"threads={setup.threads}"] if setup.device == "cpu" else []
         parts += ["channels_last"] if setup.channels_last else []
         parts += ["compiled"] if setup.compiled else []
@@ -186,3 +204,19 @@ class Profile:
     def latency(self) -> Estimate:
         """Median time of a clean pass, as a caller waits for it, nanoseconds."""
         return estimate_median([sample.wall for sample in self.clean])
+
+    def frame(self) -> pandas.DataFrame:
+        """The timed layers as a pandas DataFrame, a row a layer and phase, times in ns."""
+        from mobilenet_profiler.frames import frame_profile
+
+        return frame_profile(self)
+
+    def __str__(self) -> str:
+        from mobilenet_profiler.render.profile import render_text
+
+        return render_text(self)
+
+    def _repr_html_(self) -> str:
+        from mobilenet_profiler.render.profile import render_html
+
+        return render_html(self)

@@ -16,6 +16,10 @@ from mobilenet_profiler.comparing import AlignedCost
 from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.conventions.catalogue import find_convention
 from mobilenet_profiler.cost import Cost, LayerCost, Trace
+from mobilenet_profiler.measured.limit import LatencyLimit
+from mobilenet_profiler.measured.profile import Profile
+from mobilenet_profiler.measured.remarks import list_remarks
+from mobilenet_profiler.measured.statistics import CONFIDENCE
 from mobilenet_profiler.render.compare import (
     Lines,
     draw_lines,
@@ -23,11 +27,24 @@ from mobilenet_profiler.render.compare import (
     write_html,
     write_markdown,
 )
-from mobilenet_profiler.render.json import SCHEMA_VERSION, describe_convention, describe_cost
+from mobilenet_profiler.render.json import (
+    SCHEMA_VERSION,
+    describe_convention,
+    describe_cost,
+    describe_interval,
+)
 from mobilenet_profiler.render.table import draw_text, warn
 from mobilenet_profiler.render.text import escape_markdown, list_markdown_warnings
 from mobilenet_profiler.rows import list_warnings, name_layers
-from mobilenet_profiler.units import format_change, format_count, format_share
+from mobilenet_profiler.units import (
+    format_change,
+    format_count,
+    format_estimate,
+    format_interval,
+    format_share,
+    format_supported,
+    format_time,
+)
 
 SHOWN = 10
 _TEXTS = ("limit", "verdict", "total", "layer", "change", "kind")
@@ -45,7 +62,16 @@ def render_check(check: BudgetCheck, width: int, top: int = SHOWN) -> Group:
         kept = fit_lines(lines, width, least)
         cut = [tuple(line[index] for index in kept) for line in lines]
         parts += [Text(), draw_lines(cut, _TEXTS)]
-    return Group(*parts, *warn(check.trace))
+    remarks = [Text(line, style="yellow") for line in _list_remarks(check)]
+    return Group(*parts, *warn(check.trace), *([Text(), *remarks] if remarks else []))
+
+
+def _list_remarks(check: BudgetCheck) -> list[str]:
+    """What a reader must know of the measurement, besides what the trace says."""
+    if check.profile is None:
+        return []
+    said = list_warnings(check.trace)
+    return [line for line in list_remarks(check.profile) if line not in said]
 
 
 def render_text(check: BudgetCheck, width: int = 100) -> str:
@@ -54,10 +80,16 @@ def render_text(check: BudgetCheck, width: int = 100) -> str:
 
 
 def describe_verdict(check: BudgetCheck) -> str:
-    """`within budget`, or what is over it by how much."""
+    """`within budget`, or what is over it by how much; what the data cannot decide."""
     over = [f"{_name(check, limit)} by {format_count(limit.excess)}" for limit in check.over]
-    verdict = f"over budget: {', '.join(over)}" if over else "within budget"
-    return f"{verdict}; work is left that is not counted" if check.trace.uncounted else verdict
+    if check.latency is not None and check.latency.verdict == "over":
+        over.append(f"latency by {format_estimate(check.latency.excess)}")
+    parts = [f"over budget: {', '.join(over)}" if over else "within budget"]
+    if check.undecided and not (over or check.limits):
+        parts = []
+    parts += ["latency undecided"] if check.undecided else []
+    parts += ["work is left that is not counted"] if check.trace.uncounted else []
+    return "; ".join(parts)
 
 
 def _head(check: BudgetCheck) -> str:
@@ -69,13 +101,43 @@ def _name(check: BudgetCheck, limit: Limit) -> str:
 
 
 def _introduce(check: BudgetCheck) -> Iterator[str]:
-    """What a reader must know of the baseline: another model, work without a count."""
+    """What a reader must know of the latency, and of the baseline: another model."""
+    if check.latency is not None and check.profile is not None:
+        yield describe_latency(check.latency, check.profile)
     if check.baseline is None:
         return
     if differences := check.other_model:
         yield f"baseline of another model, {check.baseline.label}; {'; '.join(differences)}"
     if check.baseline.uncounted:
         yield "work in the baseline is not counted"
+
+
+def describe_latency(limit: LatencyLimit, profile: Profile) -> str:
+    """What was measured and how; what to do where that cannot decide."""
+    latency = limit.latency
+    noun = "pass" if latency.count == 1 else "passes"
+    where = profile.label.removeprefix(profile.trace.label).strip()
+    measured = f"latency: median of {latency.count} clean {noun}, {where}"
+    if limit.verdict != "undecided":
+        return measured
+    if latency.confidence < CONFIDENCE:
+        why = "these are too few to decide"
+    else:
+        why = f"its interval {format_interval(latency)} holds the limit"
+    return f"{measured}: {why}, so the check passes; {_advise(limit)}"
+
+
+def _advise(limit: LatencyLimit) -> str:
+    """What would decide. Half of the iterations are clean passes."""
+    if limit.passes_needed is None:
+        return "the median is too near the limit for more passes to help: choose another limit"
+    return f"--iterations {_round_up(2 * limit.passes_needed)} may decide"
+
+
+def _round_up(count: int) -> int:
+    """To two digits."""
+    unit = int(10 ** max(len(str(count)) - 2, 0))
+    return -(-count // unit) * unit
 
 
 def _list_tables(check: BudgetCheck, top: int) -> Iterator[tuple[Lines, Sequence[int]]]:
@@ -98,7 +160,18 @@ def _list_limits(check: BudgetCheck) -> Lines:
         share = format_share(limit.value, limit.limit)
         numbers = (format_count(limit.value), format_count(limit.limit), share)
         lines.append((_name(check, limit), *numbers, verdict))
+    if check.latency is not None:
+        lines.append(_list_latency(check.latency))
     return lines
+
+
+def _list_latency(limit: LatencyLimit) -> tuple[str, ...]:
+    """The line of a latency: its median with the interval, and the part of the limit."""
+    share = limit.latency.scale(100 / limit.limit)
+    used = format_supported(share.value, share.half_width, most=2)
+    over = f" by {format_estimate(limit.excess)}" if limit.verdict == "over" else ""
+    verdict = limit.verdict + over
+    return ("latency", format_estimate(limit.latency), format_time(limit.limit), used, verdict)
 
 
 def _list_totals(check: BudgetCheck, totals: AlignedCost) -> Lines:
@@ -174,7 +247,13 @@ def render_markdown(check: BudgetCheck, top: int = SHOWN) -> str:
     tables = ["".join(write_markdown(lines, _TEXTS)) for lines, _ in _list_tables(check, top)]
     texts = [f"{escape_markdown(line)}\n" for line in _introduce(check)]
     head = f"**{escape_markdown(_head(check))}**\n"
-    return "\n".join([head, *texts, *tables]) + list_markdown_warnings(check.trace)
+    return "\n".join([head, *texts, *tables]) + _list_markdown_remarks(check)
+
+
+def _list_markdown_remarks(check: BudgetCheck) -> str:
+    lines = "".join(f"- {escape_markdown(line)}\n" for line in _list_remarks(check))
+    warnings = list_markdown_warnings(check.trace)
+    return warnings + (lines if warnings or not lines else f"\n{lines}")
 
 
 def render_github(check: BudgetCheck, top: int = SHOWN) -> str:
@@ -185,7 +264,7 @@ def render_github(check: BudgetCheck, top: int = SHOWN) -> str:
     parts = [head, *texts, table]
     if details := _fold_layers(check, top):
         parts.append(details)
-    return "\n".join(parts) + list_markdown_warnings(check.trace)
+    return "\n".join(parts) + _list_markdown_remarks(check)
 
 
 def _list_summary(check: BudgetCheck) -> Lines:
@@ -197,6 +276,7 @@ def _list_summary(check: BudgetCheck) -> Lines:
         before, after = (check.totals.amount(index, limit.quantity) for index in (0, 1))
         shown = (format_change(before, after), _show_growth(before, after))
         growth.append((format_count(before), *shown))
+    growth += [("-", "-", "-")] if check.latency else []
     return [(*line, *more) for line, more in zip(lines, growth, strict=True)]
 
 
@@ -226,11 +306,12 @@ def render_json(check: BudgetCheck, top: int = SHOWN) -> str:
         "spec": dict(check.trace.spec),
         "total": describe_cost(check.trace.total, key),
         "limits": [_describe_limit(limit, key) for limit in check.limits],
+        "latency": _describe_latency(check.latency, check.profile),
         "baseline": _describe_baseline(baseline, check, key) if baseline else None,
         "changes": changes,
         "largest": [_describe_layer(layer, key) for layer in check.largest],
         "uncounted": [asdict(item) for item in check.trace.uncounted],
-        "notes": list(check.trace.notes),
+        "notes": [*check.trace.notes, *_list_remarks(check)],
     }
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
@@ -243,6 +324,22 @@ def _describe_limit(limit: Limit, key: str) -> dict[str, object]:
         "limit": limit.limit,
         "excess": limit.excess,
         "within": limit.within,
+    }
+
+
+def _describe_latency(
+    limit: LatencyLimit | None, profile: Profile | None
+) -> dict[str, object] | None:
+    """Nanoseconds."""
+    if limit is None or profile is None:
+        return None
+    return {
+        "unit": "ns",
+        **describe_interval(limit.latency),
+        "passes": limit.latency.count,
+        "limit": limit.limit,
+        "verdict": limit.verdict,
+        "setup": asdict(profile.setup),
     }
 
 
@@ -271,7 +368,7 @@ def render_html(check: BudgetCheck) -> str:
     """The tables for a notebook, every text escaped."""
     texts = [_head(check), *_introduce(check)]
     tables = [write_html(lines, _TEXTS) for lines, _ in _list_tables(check, SHOWN)]
-    notes = list_warnings(check.trace)
+    notes = [*list_warnings(check.trace), *_list_remarks(check)]
     shown = [f"<p>{escape(line)}</p>" for line in texts]
     return "".join([*shown, *tables, *(f"<p>{escape(line)}</p>" for line in notes)])
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any
+from math import isfinite
+from typing import TYPE_CHECKING, Any
 
 from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.conventions.catalogue import find_convention
 from mobilenet_profiler.conventions.convention import Convention
 from mobilenet_profiler.cost import Cost, LayerCost, Trace
 from mobilenet_profiler.memory import MemoryUse, count_memory
+
+if TYPE_CHECKING:
+    from mobilenet_profiler.measured.statistics import Estimate, Ratio
 
 SCHEMA_VERSION = 1
 
@@ -80,3 +84,13 @@ def _describe_layer(layer: LayerCost, key: str) -> dict[str, Any]:
 def describe_cost(cost: Cost, key: str) -> dict[str, int]:
     """A cost as plain data; key: of its multiply-accumulates, `macs` or `flops`."""
     return {key if name == "macs" else name: value for name, value in asdict(cost).items()}
+
+
+def describe_interval(estimate: Estimate | Ratio) -> dict[str, float | None]:
+    """A value and the ends of its interval as plain data; an end at infinity is null."""
+    return {
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high if isfinite(estimate.high) else None,
+        "confidence": estimate.confidence,
+    }

@@ -125,16 +125,21 @@ def _make_table(
         add_text_column(table, ["\n".join(wrap_heading(column.heading)), *cells], column.numeric)
         if column.name not in ("kind", "input", "filter", "output"):
             table.columns[-1].footer = Text(cells[-1])
-    marks = _mark_blocks(rows) if brackets else [""] * len(rows)
+    marks = mark_blocks(rows) if brackets else [""] * len(rows)
     for row, mark in zip(rows, marks, strict=True):
         cells = [column.cell(row, total) for column in columns]
         if columns[0].name == "layer":
             cells[0] = mark + cells[0]
-        table.add_row(*map(Text, cells), style=_STYLES.get(row.kind.split(" ")[0], ""))
+        table.add_row(*map(Text, cells), style=style_kind(row.kind))
     return table
 
 
-def _mark_blocks(rows: Sequence[Row]) -> Iterator[str]:
+def style_kind(kind: str) -> str:
+    """The colour of a kind of layer."""
+    return _STYLES.get(kind.split(" ")[0], "")
+
+
+def mark_blocks(rows: Sequence[Row]) -> Iterator[str]:
     """A bracket before the rows of each block of several."""
     blocks = [row.block for row in rows]
     for index, block in enumerate(blocks):

@@ -49,14 +49,20 @@ class Inputs:
         return tuple(leaf for leaf in leaves if isinstance(leaf, Tensor))
 
     def map_tensors(self, function: Callable[[Tensor], Tensor]) -> Inputs:
-        """The same arguments with another tensor in the place of each."""
+        """The same arguments with another tensor in the place of each; of one given twice, one."""
+        known: dict[int, Tensor] = {}
+
+        def exchange(tensor: Tensor) -> Tensor:
+            if id(tensor) not in known:
+                known[id(tensor)] = function(tensor)
+            return known[id(tensor)]
 
         def replace(leaf: Any) -> Any:
             if isinstance(leaf, PackedSequence):
                 # Its batch sizes are lengths, kept on the CPU.
                 parts = (leaf.batch_sizes, leaf.sorted_indices, leaf.unsorted_indices)
-                return PackedSequence(function(leaf.data), *parts)
-            return function(leaf) if isinstance(leaf, Tensor) else leaf
+                return PackedSequence(exchange(leaf.data), *parts)
+            return exchange(leaf) if isinstance(leaf, Tensor) else leaf
 
         whole = (self.args, dict(self.kwargs))
         return Inputs(*tree_map(replace, whole, is_leaf=lambda v: isinstance(v, PackedSequence)))

@@ -50,20 +50,31 @@ def lend_model(structure: Structure, how: How = "meta", fresh: bool = False) -> 
     tensors among them, its containers and plain objects their items, and PyTorch,
     Python and NumPy their random states and PyTorch its global settings.
     """
+    with lend_tensors(structure, how, fresh) as owners, keep_settings():
+        yield owners
+
+
+@contextmanager
+def lend_tensors(
+    structure: Structure, how: How, fresh: bool = False, parameters: bool = True
+) -> Iterator[Owners]:
+    """The same as `lend_model`, with random states and settings as the caller has them.
+
+    parameters: replace these too, not buffers and plain tensors alone.
+    """
     kept = Snapshot()
     for module, paths in structure.modules.values():
         kept.keep_module(module, paths[0] in structure.leaves)
-    with keep_settings():
-        try:
-            loan = _Loan(how, fresh, kept)
-            for module, paths in structure.modules.values():
-                loan.replace_tensors(module, paths[0])
-            if loan.replaced or how == "values":
-                for module, _ in structure.modules.values():
-                    loan.replace_aliases(module)
-            yield loan.owners
-        finally:
-            kept.restore()
+    try:
+        loan = _Loan(how, fresh, kept, parameters)
+        for module, paths in structure.modules.values():
+            loan.replace_tensors(module, paths[0])
+        if loan.replaced or how == "values":
+            for module, _ in structure.modules.values():
+                loan.replace_aliases(module)
+        yield loan.owners
+    finally:
+        kept.restore()
 
 
 class Snapshot:
@@ -219,15 +230,15 @@ def _get_held(attributes: dict[str, Any]) -> Any:
 class _Loan:
     """The stand-ins of one loan, by the tensor they stand for."""
 
-    def __init__(self, how: How, fresh: bool, kept: Snapshot) -> None:
-        self.how, self.fresh, self.kept = how, fresh, kept
+    def __init__(self, how: How, fresh: bool, kept: Snapshot, parameters: bool = True) -> None:
+        self.how, self.fresh, self.kept, self.parameters = how, fresh, kept, parameters
         self.replaced: dict[int, Tensor] = {}
         self.owners: Owners = {}
 
     def replace_tensors(self, module: nn.Module, path: str) -> None:
         """Stand-ins for a module's own parameters and buffers."""
         for name, parameter in module._parameters.items():
-            if parameter is not None:
+            if parameter is not None and self.parameters:
                 stand_in = self._stand_in(parameter, name)
                 module._parameters[name] = stand_in  # type: ignore[assignment]
                 self.owners.setdefault(id(stand_in), []).append(path)
@@ -306,11 +317,19 @@ def keep_settings() -> Iterator[None]:
     layers inside. Compiled modules run as they were written, and nothing is compiled.
     """
     with ExitStack() as stack:
-        _keep_random(stack)
-        stack.callback(_restore_settings, _read_settings())
+        stack.enter_context(keep_global_settings())
         mha.set_fastpath_enabled(False)
         if "torch._dynamo" in sys.modules:
             stack.enter_context(torch.compiler.set_stance("force_eager"))
+        yield
+
+
+@contextmanager
+def keep_global_settings() -> Iterator[None]:
+    """Random states, seeded for the while, and PyTorch's global settings as they were."""
+    with ExitStack() as stack:
+        _keep_random(stack)
+        stack.callback(_restore_settings, _read_settings())
         yield
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
 from types import CodeType, FrameType
@@ -52,6 +52,19 @@ def run_uncounted(count: Any, module: nn.Module, args: Any, kwargs: Any) -> Any:
     return module._call_impl(*args, **kwargs)  # type: ignore[no-untyped-call]
 
 
+def choose_path(paths: Sequence[str], current: str, calls: Mapping[str, int]) -> str:
+    """The path below the running module, of a module that has several.
+
+    Where several are equally near, a call goes to the one that was called least:
+    layers that are one module run in the order in which they are named.
+    """
+    if len(paths) == 1:
+        return paths[0]
+    below = current + "." if current else ""
+    near = [path for path in paths if path.startswith(below)] or list(paths)
+    return min(near, key=lambda path: (path.count("."), calls.get(path, 0)))
+
+
 class ModuleStack:
     """The path of the running module, how often each ran, and where a failure arose.
 
@@ -97,7 +110,7 @@ class ModuleStack:
         count = find_module_cost(type(module))
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            path = self._choose(paths) if several else only
+            path = choose_path(paths, stack[-1], calls) if several else only
             stack.append(path)
             running.append(module)
             calls[path] = calls.get(path, 0) + 1
@@ -114,17 +127,6 @@ class ModuleStack:
 
         self._call = call.__code__
         return call
-
-    def _choose(self, paths: tuple[str, ...]) -> str:
-        """The path below the running module, of a module that has several.
-
-        Where several are equally near, a call goes to the one that was called least:
-        layers that are one module run in the order in which they are named.
-        """
-        current = self.stack[-1]
-        below = current + "." if current else ""
-        near = [path for path in paths if path.startswith(below)] or list(paths)
-        return min(near, key=lambda path: (path.count("."), self.calls.get(path, 0)))
 
     def _blame(self, error: BaseException, path: str, given: Any) -> None:
         if self.failure is not error:  # the innermost module comes first

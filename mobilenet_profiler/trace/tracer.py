@@ -187,7 +187,7 @@ def take_turn(model: nn.Module) -> Iterator[Structure]:
     """A network's modules, refused where they cannot be lent; one network at a time."""
     with _one_at_a_time, pause_collector():
         structure = Structure(unwrap(model))
-        _check_modules(structure)
+        check_modules(structure)
         yield structure
 
 
@@ -279,7 +279,7 @@ def _record_passes(
     return passed, notes
 
 
-def _check_modules(structure: Structure) -> None:
+def check_modules(structure: Structure) -> None:
     """Refuse what cannot be lent: compiled TorchScript, and parameters without a shape."""
     for path, module in structure.placed.items():
         if not isinstance(module, torch.jit.ScriptModule | LazyModuleMixin):

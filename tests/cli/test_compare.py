@@ -3,11 +3,16 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from mobilenet_profiler.render.profile_json import render_profile, render_profiles
 from tests.cli.test_commands import call
+from tests.measured.building import build_profile
+from tests.measured.test_comparing import AFTER, BEFORE
 
 TWO = ("compare", "mobilenet_v1", "mobilenet_v1 alpha=0.75")
 NETS = """
@@ -129,3 +134,79 @@ def test_wrong_use_gets_one_line_and_exit_2(
     code, out, err = call(capsys, "compare", *given)
     assert (code, out, err.count("\n")) == (2, "", 1), err
     assert message in err
+
+
+@pytest.fixture
+def profiles(tmp_path: Path) -> tuple[str, str]:
+    before, after = tmp_path / "before.json", tmp_path / "after.json"
+    before.write_text(render_profile(BEFORE))
+    after.write_text(render_profile(AFTER))
+    return str(before), str(after)
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_two_profiles_say_how_many_times_faster(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    width: int,
+    profiles: tuple[str, str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    for view in ((), ("--all",), ("--no-layers",)):
+        code, out, err = call(capsys, "compare", *profiles, *view)
+        assert (code, err) == (0, "")
+        assert max(map(len, out.splitlines())) <= width
+        assert "times faster" in out
+        assert ("Conv2d_1.depthwise" in out) == (view != ("--no-layers",))
+        assert ("Conv2d_0.norm" in out) == (view == ("--all",))
+
+
+def test_every_format_of_two_profiles_has_the_same_ratio(
+    capsys: pytest.CaptureFixture[str], profiles: tuple[str, str], tmp_path: Path
+) -> None:
+    code, out, err = call(capsys, "compare", *profiles, "-f", "json")
+    assert (code, err) == (0, "")
+    ratio = json.loads(out)["whole"][0]["ratio"]["value"]
+    code, out, err = call(capsys, "compare", *profiles, "-f", "csv")
+    (whole,) = (line for line in csv.DictReader(io.StringIO(out)) if line["level"] == "whole")
+    assert float(whole["ratio"]) == ratio
+    assert "times faster" in err
+    code, out, err = call(capsys, "compare", *profiles, "-f", "markdown")
+    assert f"| {ratio:.2f}" in out or f"| {ratio:.3f}" in out
+    file = tmp_path / "out.md"
+    assert call(capsys, "compare", *profiles, "-f", "markdown", "-o", str(file))[1] == ""
+    assert file.read_text() == out
+
+
+def test_profiles_are_compared_with_one_another_alone(
+    capsys: pytest.CaptureFixture[str], profiles: tuple[str, str], tmp_path: Path
+) -> None:
+    before, after = profiles
+    trace, several = tmp_path / "trace.json", tmp_path / "several.json"
+    call(capsys, "table", "-f", "json", "-o", str(trace))
+    batches = [build_profile(setup={"batch": batch}) for batch in (1, 8)]
+    several.write_text(render_profiles(batches))
+    for arguments, message in (
+        ((before, "mobilenet_v1"), "holds a profile and 'mobilenet_v1' does not: give two files"),
+        ((str(trace), after), "does not: give two files of `profile --save`, or models alone"),
+        ((before, after, after), "profiles are compared by twos, before and after, given 3"),
+        ((before, str(several)), "holds 2 profiles, of batches 1, 8; one is needed"),
+        ((before, after, "--alpha", "1"), "is a profile already: options of a model do not apply"),
+        ((before, after, "--values"), "is a profile already: --values does not apply to it"),
+        ((before, after, "--source", "x"), "is a profile already: --source does not apply to it"),
+        ((before, after, "--convention", "thop"), "--convention does not apply to it"),
+        ((before,), "two models or more, given 1"),
+        ((before, "missing.json"), "cannot read 'missing.json': No such file"),
+    ):
+        code, out, err = call(capsys, "compare", *arguments)
+        assert (code, out, err.count("\n")) == (2, "", 1), err
+        assert message in err
+
+
+def test_comparing_profiles_imports_no_torch(profiles: tuple[str, str]) -> None:
+    check = (
+        f"from mobilenet_profiler.cli import run; assert run(['compare', *{profiles!r}]) == 0\n"
+        f"assert run(['check', {profiles[0]!r}, '--max-latency', '1s']) == 0\n"
+        "import sys; assert not {'torch', 'pandas', 'numpy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", check], check=True, capture_output=True)

@@ -1,0 +1,109 @@
+"""A network made ready to run on a device, and the caller's given back as it was."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from mobilenet_profiler.errors import UsageError
+from mobilenet_profiler.timing.capacity import measure_free
+from mobilenet_profiler.trace.blame import describe_failure
+from mobilenet_profiler.trace.isolation import lend_tensors
+from mobilenet_profiler.trace.modules import Structure
+from mobilenet_profiler.trace.tracer import check_modules
+from mobilenet_profiler.units import format_bytes
+
+
+@contextmanager
+def lend_module(
+    module: nn.Module,
+    device: torch.device,
+    dtype: torch.dtype | None,
+    channels_last: bool,
+    train: bool,
+) -> Iterator[nn.Module]:
+    """The module on a device, in a dtype and memory format, for a while.
+
+    It is the caller's own where nothing has to be converted and nothing is trained: on
+    copies of its tensors, with all that it holds put back after. Else it is a copy. Raises
+    UsageError where a module cannot be copied.
+    """
+    structure = Structure(module)
+    check_modules(structure)
+    if train or channels_last or _needs_conversion(module, device, dtype):
+        yield convert_module(_copy(module), device, dtype, channels_last)
+        return
+    _refuse_meta(module)
+    flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
+    try:
+        with lend_tensors(structure, "values", parameters=_fits_twice(module, device)):
+            _flatten_weights(module)
+            yield module
+    finally:
+        for parameter, flag in flags:
+            if parameter.requires_grad != flag:
+                parameter.requires_grad_(flag)
+
+
+def _fits_twice(module: nn.Module, device: torch.device) -> bool:
+    """Whether the device has ample room for copies of the parameters too."""
+    size = sum(tensor.numel() * tensor.element_size() for tensor in module.parameters())
+    free = measure_free(str(device))
+    return free is None or 2 * size < free
+
+
+def _flatten_weights(module: nn.Module) -> None:
+    """Lay the weights of recurrent layers out as one piece again, as cuDNN wants them."""
+    for held in module.modules():
+        if isinstance(held, nn.RNNBase):
+            held.flatten_parameters()
+
+
+def convert_module(
+    module: nn.Module, device: torch.device, dtype: torch.dtype | None, channels_last: bool
+) -> nn.Module:
+    """The module moved and cast in place; raises UsageError where it does not fit or cannot."""
+    try:
+        module.to(device=device, dtype=dtype)
+        if channels_last:
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    except torch.OutOfMemoryError as error:
+        size = sum(tensor.numel() * tensor.element_size() for tensor in module.parameters())
+        raise UsageError(
+            f"{type(module).__name__} does not fit on {device}: "
+            f"{format_bytes(size)} of parameters; choose a smaller dtype or another device"
+        ) from error
+    except (RuntimeError, NotImplementedError, TypeError) as error:
+        reason = describe_failure(error)
+        raise UsageError(f"cannot move {type(module).__name__} to {device}: {reason}") from error
+    return module
+
+
+def _needs_conversion(module: nn.Module, device: torch.device, dtype: torch.dtype | None) -> bool:
+    tensors = [*module.parameters(), *module.buffers()]
+    return any(
+        tensor.device != device
+        or (dtype is not None and tensor.is_floating_point() and tensor.dtype != dtype)
+        for tensor in tensors
+    )
+
+
+def _copy(module: nn.Module) -> nn.Module:
+    _refuse_meta(module)
+    try:
+        return copy.deepcopy(module)
+    except Exception as error:
+        reason = describe_failure(error)
+        raise UsageError(f"cannot copy {type(module).__name__} to run it: {reason}") from error
+
+
+def _refuse_meta(module: nn.Module) -> None:
+    if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
+        raise UsageError(
+            f"{type(module).__name__} is on the meta device and has no values to run on; "
+            "give it values (to_empty, load_state_dict) or name its factory"
+        )
