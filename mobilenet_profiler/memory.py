@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from mobilenet_profiler.cost import Shape
 from mobilenet_profiler.errors import UsageError
-from mobilenet_profiler.units import format_bytes, format_shape
+from mobilenet_profiler.units import format_bytes
 
 _LAYER_PHASES = ("forward", "backward")
 _NAMED = 3  # tensors that a line names
@@ -263,10 +263,3 @@ def check_memory(
         f"{what} needs {format_bytes(use.peak)} ({', '.join(parts)}), {there}"
         f"{device} has {format_bytes(available)} free"
     )
-
-
-def describe_tensor(tensor: TensorLife) -> str:
-    """`Conv2d_1.conv 1x64x112x112 float32, 3.06 MiB`, by its path."""
-    shape = format_shape(tensor.shape)
-    where = tensor.path or "(model)"
-    return f"{where} {shape} {tensor.dtype}, {format_bytes(tensor.bytes)}"

@@ -34,7 +34,7 @@ def measure_peak_cpu(run: Callable[[], Any]) -> int:
     Memory of the CPU alone, of all threads. Of memory that was there before, the record
     does not hold that it is freed; of what a library allocates past PyTorch, nothing.
     """
-    with _keep_quiet(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+    with keep_quiet(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
         run()
     return find_peak(list_allocations(record))
 
@@ -67,7 +67,7 @@ def measure_peak_cuda(run: Callable[[], Any], device: torch.device) -> int:
 
 
 @contextmanager
-def _keep_quiet() -> Iterator[None]:
+def keep_quiet() -> Iterator[None]:
     """The profiler reads its level of logging from the environment, the first time it starts."""
     before = os.environ.get(_LOG_LEVEL)
     os.environ.setdefault(_LOG_LEVEL, _SILENT)

@@ -324,10 +324,13 @@ def _summarise(
 
 
 def _list_state(optimizer: Optimizer, plan: Plan) -> list[Tensor]:
-    """The tensors of an optimizer's state on the device: on a GPU its counts of steps are not."""
-    tensors = [value for state in optimizer.state.values() for value in state.values()]
-    state = [value for value in tensors if isinstance(value, Tensor)]
-    return [value for value in state if value.dim() or plan.device in ("", "cpu")]
+    """An optimizer's tensors on the device, of the parameters that have gradients.
+
+    On a GPU its counts of steps are not there.
+    """
+    states = [state for p, state in optimizer.state.items() if p.grad is not None]
+    values = [value for state in states for value in state.values() if isinstance(value, Tensor)]
+    return [value for value in values if value.dim() or plan.device in ("", "cpu")]
 
 
 def _count_bytes(tensors: Iterable[Tensor], granule: int) -> int:

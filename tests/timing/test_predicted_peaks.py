@@ -14,7 +14,7 @@ from torch.profiler import ProfilerActivity, profile
 import mobilenet_profiler as mp
 from mobilenet_profiler.memory import MemoryUse
 from mobilenet_profiler.spec import make_spec
-from mobilenet_profiler.timing.allocations import _keep_quiet, measure_peak
+from mobilenet_profiler.timing.allocations import keep_quiet, measure_peak
 from mobilenet_profiler.trace.build import build_model
 from mobilenet_profiler.trace.losses import Loss
 from mobilenet_profiler.trace.optimizers import make_optimizer
@@ -152,7 +152,7 @@ def list_before(use: MemoryUse) -> list[int]:
 
 def list_resting(run: Callable[[], Any]) -> list[int]:
     """What the allocator has given out whenever an operation begins that is part of no other."""
-    with _keep_quiet(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+    with keep_quiet(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
         run()
     results: Any = record.profiler
     events = results.kineto_results.events()

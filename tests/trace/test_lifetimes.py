@@ -310,6 +310,15 @@ def test_the_state_of_an_optimizer_is_there_from_the_start(
     assert not [t for t in use.tensors if t.phase == "optimizer" and t.freed == len(use.steps)][1:]
 
 
+def test_a_parameter_that_is_not_used_has_neither_gradient_nor_state() -> None:
+    model = Net()
+    model.spare = nn.Linear(100, 100)
+    use = mp.predict_memory(model, (8, 20), training=True, optimizer="adamw")
+    assert use.weights == PARAMS + 10_100 * FLOAT
+    assert use.gradients == PARAMS
+    assert use.optimizer == 2 * PARAMS + 4 * 4
+
+
 def test_an_optimizer_of_ones_own_has_the_state_that_it_keeps() -> None:
     def make(model: nn.Module) -> torch.optim.Optimizer:
         return torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
