@@ -34,7 +34,7 @@ from mobilenet_profiler.timing.profiler import profile
 SECONDS, QUICK_SECONDS = 50.0, 4.0  # a network
 FEWEST = 6  # turns: the fewest whose extremes hold the median with 95 per cent
 SAMPLES = 5  # of each in a turn
-STATEMENT = "with torch.inference_mode():\n    module(image)"
+STATEMENT = "with torch.no_grad():\n    module(image)"
 
 
 @dataclass

@@ -6,7 +6,7 @@
     python -m benchmarks.test_profile_overhead --quick     # few iterations: no figure to keep
 
 A profile is timed whole, from the name of the network on: it is built, traced, warmed up
-and measured, half of the passes with instruments. The plain passes run in inference mode on a
+and measured, half of the passes with instruments. The plain passes run without gradients on a
 network that is built and warm. The goal: no more than 1.2 times the plain passes and a
 second. Prints both, and (profile - 1 s) / plain: the medians of the turns, the ratios'
 smallest and largest; nothing is asserted, since machines are noisy.

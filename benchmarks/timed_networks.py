@@ -50,12 +50,12 @@ LABELS = {network.label: network for network in NETWORKS}
 
 
 def make_pass(network: Network, device: str) -> Callable[[], None]:
-    """A plain forward pass in inference mode, until the device is idle; it has run before."""
+    """A plain forward pass without gradients, until the device is idle; it has run before."""
     module, image = network.build(device)
     wait = make_clock(device).wait
 
     def run() -> None:
-        with torch.inference_mode():
+        with torch.no_grad():
             module(image)
         wait()
 

@@ -198,7 +198,8 @@ class Profile:
     def label(self) -> str:
         """What was profiled, and how, for a heading."""
         setup = self.setup
-        parts = [self.trace.label, setup.mode, setup.device, setup.dtype]
+        told = "mode=train" in self.trace.label.split()
+        parts = [self.trace.label, *([] if told else [setup.mode]), setup.device, setup.dtype]
         parts += [f"threads={setup.threads}"] if setup.device == "cpu" else []
         parts += ["channels_last"] if setup.channels_last else []
         parts += ["compiled"] if setup.compiled else []

@@ -223,11 +223,23 @@ def list_phases(profile: Profile) -> list[tuple[str, ...]]:
     spread = estimate_median([sample.time for sample in profile.clean]).half_width
     summed = format_supported(whole / unit.nanoseconds, spread / unit.nanoseconds)
     total = format_count(sum(macs.values()))
-    return [
+    table = [
         ("phase", "MACs", "MACs %", "time %", f"time {unit.sign}", "±", "GMAC/s"),
         *lines,
         ("total", total, format_share(1, 1), "100", summed, "", ""),
     ]
+    memory = _list_phase_peaks(profile)
+    return [(*line, peak) for line, peak in zip(table, memory, strict=True)] if memory else table
+
+
+def _list_phase_peaks(profile: Profile) -> list[str]:
+    """The most memory that is held in each phase and in all, predicted; none where it is not."""
+    peaks = [profile.memory.get(f"{phase}_peak") for phase in profile.phases]
+    known = [peak for peak in peaks if peak is not None]
+    if not known:
+        return []
+    cells = ["-" if peak is None else format_bytes(peak) for peak in peaks]
+    return ["peak memory", *cells, format_bytes(max(known))]
 
 
 def _describe_phase(

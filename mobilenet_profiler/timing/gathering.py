@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from mobilenet_profiler.cost import OpCost, Trace
 from mobilenet_profiler.measured.profile import Contention, LayerSamples, LayerWork, Profile
 from mobilenet_profiler.measured.statistics import estimate_median
+from mobilenet_profiler.memory import MemoryUse, count_memory
 from mobilenet_profiler.timing.environment import describe_environment
 from mobilenet_profiler.timing.instruments import OwnTime
 from mobilenet_profiler.timing.measuring import CLEAN, EAGER, INSTRUMENTED, Recording
@@ -42,9 +43,16 @@ def make_profile(
         contention=contention,
         eager=tuple(recording.passes.get(EAGER, ())),
         graph=records.graph,
-        memory=records.memory,
+        memory={**list_memory(prepared.memory), **records.memory},
         notes=(*prepared.notes, *_list_notes(prepared, recording), *records.notes),
     )
+
+
+def list_memory(use: MemoryUse | None) -> dict[str, int]:
+    """What was predicted, by name: the peak with its parts, and that of each phase."""
+    if use is None:
+        return {}
+    return {**count_memory(use), **{f"{name}_peak": size for name, size in use.phases.items()}}
 
 
 def _list_notes(prepared: Prepared, recording: Recording) -> Iterator[str]:

@@ -12,18 +12,23 @@ import torch
 from torch import Tensor, nn
 
 from mobilenet_profiler.cost import Trace
+from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.measured.profile import Setup
+from mobilenet_profiler.memory import MemoryUse, check_memory
 from mobilenet_profiler.spec import ModelSpec
+from mobilenet_profiler.timing.capacity import measure_free
 from mobilenet_profiler.timing.denormals import find_denormals
 from mobilenet_profiler.timing.instruments import choose_timed
 from mobilenet_profiler.timing.loan import convert_module, lend_module
 from mobilenet_profiler.timing.request import Request
 from mobilenet_profiler.timing.retry import fit_batch
 from mobilenet_profiler.timing.subjects import Inference
-from mobilenet_profiler.timing.training import TrainingStep, check_trainable
+from mobilenet_profiler.timing.training import TrainingStep
 from mobilenet_profiler.trace.build import build_model
 from mobilenet_profiler.trace.inputs import Inputs
+from mobilenet_profiler.trace.lifetimes import make_plan, predict_module
 from mobilenet_profiler.trace.modules import Structure
+from mobilenet_profiler.trace.optimizers import check_trainable
 from mobilenet_profiler.trace.tracer import trace_module, unwrap
 from mobilenet_profiler.trace.values import fill_tensor
 
@@ -33,12 +38,14 @@ class Prepared:
     """A network on its device, traced, and ready to be measured.
 
     kinds: by path of a timed layer, '' or what it is where the trace has no row for it.
+    memory: what a pass needs of it, predicted; None where that is not known.
     """
 
     trace: Trace
     subject: Inference | TrainingStep
     setup: Setup
     kinds: Mapping[str, str]
+    memory: MemoryUse | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -104,6 +111,8 @@ def _prepare_once(module: nn.Module, spec: ModelSpec, inputs: Inputs, request: R
     if request.trains:
         check_trainable(module)
     trace = trace_module(module, inputs, named.label, named.as_dict(), backward=request.trains)
+    use = _predict_memory(module, inputs, request)
+    _refuse_oversized(module, use, named.label, request)
     values = _fill_inputs(module, inputs, request)
     timed = choose_timed(Structure(module), trace)
     compiled = _compile(module) if request.compile else None
@@ -113,7 +122,31 @@ def _prepare_once(module: nn.Module, spec: ModelSpec, inputs: Inputs, request: R
     notes = tuple(_run_first(trace, subject, request))
     if list_versions(values) != before:
         subject.written = _find_written(before, values, _fill_inputs(module, inputs, request))
-    return Prepared(trace, subject, setup, timed, notes)
+    return Prepared(trace, subject, setup, timed, use, notes)
+
+
+def _predict_memory(module: nn.Module, inputs: Inputs, request: Request) -> MemoryUse | None:
+    """What a pass needs, the optimizer's step among it; None where it looks at values."""
+    optimizer = request.optimizer if request.trains else None
+    plan = make_plan(request.trains, optimizer, request.device)
+    try:
+        return predict_module(module, inputs, plan)
+    except UsageError:  # the pass itself, which comes next, says what is wrong with it
+        return None
+
+
+def _refuse_oversized(
+    module: nn.Module, use: MemoryUse | None, label: str, request: Request
+) -> None:
+    """Refuse a pass that the device cannot hold, before it runs: UsageError with the figures."""
+    if use is None:
+        return
+    held = sum(
+        tensor.numel() * tensor.element_size()
+        for tensor in {*module.parameters(), *module.buffers()}
+        if tensor.device == request.place
+    )
+    check_memory(use, measure_free(request.place), label, request.device, held)
 
 
 def list_versions(inputs: Inputs) -> list[int]:

@@ -20,16 +20,17 @@ from torch.optim import Optimizer
 
 from mobilenet_profiler.cost import OpCost
 from mobilenet_profiler.errors import UsageError, unknown_name
+from mobilenet_profiler.measured.training import OPTIMIZERS
 from mobilenet_profiler.memory import MemoryStep, MemoryUse, TensorLife
 from mobilenet_profiler.spec import ModelSpec
 from mobilenet_profiler.trace.engine import BackwardRecorder
 from mobilenet_profiler.trace.fused_attention import FusedAttention
 from mobilenet_profiler.trace.inputs import Inputs
 from mobilenet_profiler.trace.isolation import How
-from mobilenet_profiler.trace.losses import compute_loss, find_logits
+from mobilenet_profiler.trace.losses import Loss
 from mobilenet_profiler.trace.modules import ModuleStack, Structure
 from mobilenet_profiler.trace.operations import Operation, list_tensors
-from mobilenet_profiler.trace.optimizers import OPTIMIZERS, MakeOptimizer, make_optimizer
+from mobilenet_profiler.trace.optimizers import MakeOptimizer, make_optimizer
 from mobilenet_profiler.trace.passes import GradientsNeeded, Mode, borrow, explain
 from mobilenet_profiler.trace.recipes import Recipe
 from mobilenet_profiler.trace.tracer import ModelLike, Request, prepare, record, take_turn
@@ -55,8 +56,8 @@ def predict_memory(
 
     model, inputs, keywords, values, options: as `trace` takes them.
     training: a whole step instead of an inference: forward, loss and backward, in train
-    mode unless `mode` or a ModelSpec says otherwise. The loss is cross entropy for (N, C)
-    logits and else the mean of all floating outputs. optimizer: 'rmsprop', 'sgd', 'adamw'
+    mode unless `mode` or a ModelSpec says otherwise; the loss is that of `losses.Loss`.
+    optimizer: 'rmsprop', 'sgd', 'adamw'
     or a function that makes one for a module: its step too, its state there from the start.
     device: 'cpu' or 'cuda' for what PyTorch takes there besides the tensors, as far as that
     is known; None for the tensors alone, the same on every machine.
@@ -270,16 +271,17 @@ def _run_training(
             _fill_state(optimizer)
         with recorder:
             output = model(*inputs.args, **inputs.kwargs)
-        labels = _make_labels(output)
+        find_loss = Loss()
+        labels = find_loss.prepare(output)
         with recorder:
             recorder.phase = "loss"
-            loss = compute_loss(output, labels)
+            loss = find_loss(output)
             recorder.phase, recorder.going_back = "backward", True
             loss.backward()  # type: ignore[no-untyped-call]
             recorder.phase = "optimizer"
             if optimizer is not None:
                 optimizer.step()
-        given = (*inputs.tensors, *([] if labels is None else [labels]))
+        given = (*inputs.tensors, *labels)
         return _summarise(recorder, model, given, plan, optimizer), recorder.new
 
 
@@ -290,14 +292,6 @@ def _prepare(recorder: LifetimeRecorder, plan: Plan) -> None:
 
 def _find_granule(plan: Plan) -> int:
     return _GRANULE if plan.device == "cuda" else 1
-
-
-def _make_labels(output: Any) -> Tensor | None:
-    """A class for each row of logits, without values where they have none."""
-    logits = find_logits(output)
-    if logits is None:
-        return None
-    return torch.zeros(logits.shape[:1], dtype=torch.int64, device=logits.device)
 
 
 def _fill_state(optimizer: Optimizer) -> None:

@@ -2,62 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
-from torch.optim import SGD, AdamW, Optimizer, RMSprop
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from mobilenet_profiler.errors import UsageError, unknown_name
+from mobilenet_profiler.measured.training import LEARNING_RATE, OPTIMIZERS, SETTINGS, WEIGHT_DECAY
 
 MakeOptimizer = Callable[[nn.Module], Optimizer]
 
-MOMENTUM = 0.9
-WEIGHT_DECAY = 4e-5
-# RMSprop as TF-slim trains: train_image_classifier.py's flags, with their defaults.
-_RMSPROP: dict[str, Any] = {"lr": 0.01, "alpha": 0.9, "eps": 1.0}
-_MAKERS: dict[str, Callable[..., Optimizer]] = {
-    "rmsprop": lambda groups, momentum, foreach: RMSprop(
-        groups, momentum=momentum, foreach=foreach, **_RMSPROP
-    ),
-    "sgd": lambda groups, momentum, foreach: SGD(
-        groups, lr=0.01, momentum=momentum, foreach=foreach
-    ),
-    "adamw": lambda groups, momentum, foreach: AdamW(
-        groups, lr=0.001, betas=(momentum, 0.999), foreach=foreach
-    ),
+_NORMS = tuple(
+    f"torch.nn.modules.{room}" for room in ("batchnorm", "instancenorm", "normalization")
+)
+_CLASSES = {
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+    "adamw": torch.optim.AdamW,
 }
-OPTIMIZERS = tuple(_MAKERS)
 
 
-def make_optimizer(
-    name: str, model: nn.Module, momentum: float = MOMENTUM, foreach: bool | None = None
-) -> Optimizer:
-    """An optimizer of a network's trainable parameters.
+def make_optimizer(name: str, module: nn.Module, foreach: bool | None = None) -> Optimizer:
+    """An optimizer with the reference's settings for every parameter that is not frozen.
 
-    name: rmsprop, sgd or adamw. Weight decay is 4e-5, on kernels and matrices alone and not
-    on depthwise kernels, as in the reference. foreach: one kernel for all parameters; None
-    is PyTorch's choice: on a GPU, not on a CPU. Raises UsageError for any other name, or
-    where there is nothing to train.
+    name: rmsprop, sgd or adamw. foreach: one kernel for all parameters; None is PyTorch's
+    choice: on a GPU, not on a CPU. Raises UsageError for any other name, or where there is
+    nothing to train.
     """
-    if name not in _MAKERS:
+    if name not in _CLASSES:
         raise unknown_name("optimizer", name, OPTIMIZERS)
-    decayed = {id(tensor) for tensor in _list_decayed(model)}
-    trained = [tensor for tensor in model.parameters() if tensor.requires_grad]
-    if not trained:
-        raise UsageError("no parameter of the model needs a gradient: there is nothing to train")
-    groups = [
-        {"params": [p for p in trained if id(p) in decayed], "weight_decay": WEIGHT_DECAY},
-        {"params": [p for p in trained if id(p) not in decayed], "weight_decay": 0.0},
+    check_trainable(module)
+    groups = group_parameters(module)
+    settings = {"lr": LEARNING_RATE, "foreach": foreach, **SETTINGS[name]}
+    made: Optimizer = _CLASSES[name](groups, **settings)
+    return made
+
+
+def check_trainable(module: nn.Module) -> None:
+    """Raise UsageError where a step would train nothing."""
+    parameters = list(module.parameters())
+    if any(parameter.requires_grad for parameter in parameters):
+        return
+    known = f"all {len(parameters)} are frozen" if parameters else "it has none"
+    raise UsageError(f"no parameters of {type(module).__name__} to train: {known}")
+
+
+def group_parameters(module: nn.Module) -> list[dict[str, Any]]:
+    """Groups for an optimizer: what the reference regularises, and the rest; none is empty.
+
+    Decayed are kernels and matrices, but for depthwise kernels (arXiv 1704.04861, section
+    3.2), norms and biases. `zoo.mobilenet_v1.group_weight_decay` is the same rule.
+    """
+    seen, groups = set[int](), (list[Tensor](), list[Tensor]())
+    for held in module.modules():
+        for parameter in held._parameters.values():
+            if parameter is None or not parameter.requires_grad or id(parameter) in seen:
+                continue
+            seen.add(id(parameter))
+            groups[not is_decayed(held, parameter)].append(parameter)
+    rates = (WEIGHT_DECAY, 0.0)
+    return [
+        {"params": group, "weight_decay": rate}
+        for group, rate in zip(groups, rates, strict=True)
+        if group
     ]
-    return _MAKERS[name]([group for group in groups if group["params"]], momentum, foreach)
 
 
-def _list_decayed(model: nn.Module) -> Iterator[torch.Tensor]:
-    for module in model.modules():
-        groups = getattr(module, "groups", 1)
-        depthwise = groups > 1 and groups == getattr(module, "in_channels", 0)
-        for parameter in () if depthwise else module.parameters(recurse=False):
-            if parameter.dim() > 1:
-                yield parameter
+def is_decayed(module: nn.Module, parameter: Tensor) -> bool:
+    """Whether a module's parameter is a kernel or matrix that weight decay holds down."""
+    if parameter.dim() < 2 or any(kind.__module__ in _NORMS for kind in type(module).__mro__):
+        return False
+    depthwise = getattr(module, "groups", 1) != 1 and parameter.shape[1] == 1
+    return not depthwise

@@ -28,13 +28,10 @@ from mobilenet_profiler.timing.measuring import (
     measure,
     take_row,
 )
-from mobilenet_profiler.timing.training import (
-    Loss,
-    TrainingStep,
-    group_parameters,
-    make_optimizer,
-)
+from mobilenet_profiler.timing.training import TrainingStep
 from mobilenet_profiler.trace.inputs import Inputs
+from mobilenet_profiler.trace.losses import Loss
+from mobilenet_profiler.trace.optimizers import group_parameters, make_optimizer
 from mobilenet_profiler.zoo.auxiliary import AuxiliaryHead, AuxiliaryNetwork
 from mobilenet_profiler.zoo.mobilenet_v1 import group_weight_decay, mobilenet_v1
 from tests.timing.fakes import FakeCpuClock
