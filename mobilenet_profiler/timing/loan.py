@@ -11,6 +11,7 @@ from torch import nn
 
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.timing.capacity import measure_free
+from mobilenet_profiler.timing.instruments import is_compiled
 from mobilenet_profiler.trace.blame import describe_failure
 from mobilenet_profiler.trace.isolation import lend_tensors
 from mobilenet_profiler.trace.modules import Structure
@@ -61,6 +62,17 @@ def _flatten_weights(module: nn.Module) -> None:
     for held in module.modules():
         if isinstance(held, nn.RNNBase):
             held.flatten_parameters()
+
+
+def list_eager_parts(module: nn.Module, lent: nn.Module) -> tuple[str, ...]:
+    """That what the caller compiled in place is not compiled in a copy, where it is not."""
+    pairs = zip(module.named_modules(), lent.modules(), strict=True)
+    lost = [path for (path, part), own in pairs if is_compiled(part) and not is_compiled(own)]
+    if not lost:
+        return ()
+    more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+    name = lost[0] or "the network"
+    return (f"{name}{more}: compiled by itself, but not in the copy that runs here",)
 
 
 def convert_module(

@@ -17,7 +17,7 @@ from mobilenet_profiler.spec import ModelSpec, make_spec
 from mobilenet_profiler.timing.clocks import make_clock
 from mobilenet_profiler.timing.contention import ContentionMeter
 from mobilenet_profiler.timing.gathering import make_profile
-from mobilenet_profiler.timing.loan import lend_module
+from mobilenet_profiler.timing.loan import lend_module, list_eager_parts
 from mobilenet_profiler.timing.measuring import OnProgress, StopRule, measure
 from mobilenet_profiler.timing.preparing import Prepared, build_network, prepare
 from mobilenet_profiler.timing.request import Request
@@ -117,7 +117,9 @@ def _profile_module(
     with lend_module(model, *how) as module:
         given = make_inputs(module, None, inputs, keywords)
         spec = ModelSpec(type(model).__name__, inputs=given.describe())
-        return _measure_all([prepare(module, spec, given, request)], request)[0]
+        prepared = prepare(module, spec, given, request)
+        prepared.notes += list_eager_parts(model, module)
+        return _measure_all([prepared], request)[0]
 
 
 def _profile_specs(

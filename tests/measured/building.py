@@ -116,6 +116,7 @@ def any_profile(draw: st.DrawFn) -> Profile:
                 draw(st.integers(1, 9)),
                 draw(st.integers(0, 9)),
                 tuple(draw(st.just([]) | st.lists(TIMES, min_size=passes, max_size=passes))),
+                draw(st.sampled_from(["", "compiled", "functional"])),
             )
             for key in dict.fromkeys(keys)
         ),

@@ -14,10 +14,13 @@ from torch import Tensor, nn
 import mobilenet_profiler as mp
 from mobilenet_profiler.measured.profile import Span
 from mobilenet_profiler.timing.instruments import (
+    RETURN,
     Instruments,
     OwnTime,
     choose_timed,
     decode,
+    find_hidden,
+    find_holders,
     measure_empty,
 )
 from mobilenet_profiler.trace.modules import Structure
@@ -88,6 +91,86 @@ def test_a_shared_module_is_timed_at_the_path_where_it_ran() -> None:
     decoded = run(network, clock, ["0", "0.0", "1", "1.0"])
     assert decoded.layers["0.0", "forward"] == OwnTime(10, 1, 0)
     assert decoded.layers["1.0", "forward"] == OwnTime(10, 1, 0)
+
+
+class Takes(nn.Module):
+    """Takes as long as it is told to."""
+
+    def __init__(self, clock: Any) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def forward(self, duration: int) -> None:
+        self.clock.run(duration)
+
+
+class Shares(nn.Module):
+    """Runs one module below two others, the second of these first."""
+
+    def __init__(self, shared: nn.Module) -> None:
+        super().__init__()
+        self.small, self.big = nn.Sequential(shared), nn.Sequential(nn.Sequential(shared))
+
+    def forward(self, x: Any) -> None:
+        self.big(1_000)
+        self.small(1)
+
+
+def test_a_shared_layer_is_timed_where_it_ran_below_modules_without_marks() -> None:
+    clock = FakeCpuClock()
+    network = Shares(Takes(clock))
+    watch = Instruments(clock, Structure(network), ["small.0", "big.0.0"])
+    with watch.attach():
+        watch.start()
+        network(None)
+        watch.end("forward")
+    decoded = decode(watch, clock.read(watch.marks))
+    assert decoded.layers == {
+        ("big.0.0", "forward"): OwnTime(1_000, 1, 0),
+        ("small.0", "forward"): OwnTime(1, 1, 0),
+    }
+    assert {span.depth for span in decoded.spans if span.path} == {1}
+    assert watch.codes.count(RETURN) == 3
+    assert len(watch.marks) == 2 + 2 * 2  # none of the three that only hold it
+
+
+def test_a_layer_keeps_its_own_time_where_a_module_without_marks_lies_between() -> None:
+    clock = FakeCpuClock()
+    shared = Work(clock, 10)
+    network = Work(clock, 0, Work(clock, 7, nn.Sequential(shared)), nn.Sequential(shared))
+    decoded = run(network, clock, ["0", "0.0.0", "1.0"])
+    assert decoded.layers["0", "forward"] == OwnTime(7, 1, 1)
+    assert decoded.layers["0.0.0", "forward"] == decoded.layers["1.0", "forward"]
+
+
+def test_holders_are_all_modules_above_a_timed_layer_that_has_several_paths() -> None:
+    structure = Structure(Shares(nn.ReLU()))
+    assert find_holders(structure, {"small.0", "big.0.0"}) == {"small", "big", "big.0"}
+    assert find_holders(structure, {"small.0", "big.0.0", "big"}) == {"small", "big.0"}
+    assert find_holders(structure, {"big"}) == set()
+    alone = Structure(nn.Sequential(nn.Sequential(nn.ReLU())))
+    assert find_holders(alone, {"0.0"}) == set()
+
+
+def make_compiled(how: str) -> nn.Module:
+    part: nn.Module = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.ReLU()))
+    if how == "in place":
+        part._compiled_call_impl = part._call_impl
+        return part
+    whole = nn.Module()
+    whole._orig_mod = part
+    return whole
+
+
+@pytest.mark.parametrize("how", ["in place", "wrapped"])
+def test_what_a_compiled_module_holds_is_hidden(how: str) -> None:
+    part, layer = make_compiled(how), nn.ReLU()
+    network = nn.Sequential(part, layer)
+    inside = [module for module in part.modules() if module is not part]
+    assert find_hidden(Structure(network)) == {id(module) for module in inside}
+    watch = Instruments(FakeCpuClock(), Structure(network), ["0", "0.0", "0.1.0", "1"])
+    assert [site.paths for site in watch.sites] == [("0",), ("1",)]
+    assert find_hidden(Structure(nn.Sequential(layer))) == set()
 
 
 def test_calls_of_one_layer_add_up() -> None:

@@ -16,6 +16,7 @@ from mobilenet_profiler.timing.instruments import Instruments, Watch, measure_bo
 from mobilenet_profiler.timing.measuring import (
     CLEAN,
     INSTRUMENTED,
+    KEPT,
     LONGEST_ROW,
     LONGEST_WARMUP,
     Recording,
@@ -194,6 +195,34 @@ def test_the_last_row_is_no_longer_than_what_is_left() -> None:
     (recording,) = measure([Fake(clock)], clock, StopRule(iterations=20))
     assert recording.row == LONGEST_ROW
     assert [len(passes) for passes in recording.passes.values()] == [10, 10]
+
+
+def test_empty_instruments_are_called_once_a_round_however_many_passes_it_has() -> None:
+    clock = FakeCpuClock()
+    (recording,) = measure([Fake(clock)], clock, StopRule(iterations=4 * LONGEST_ROW))
+    assert len(recording.empties) == 2
+
+
+def test_spans_are_kept_of_the_latest_passes_alone() -> None:
+    clock = FakeCpuClock()
+    (recording,) = measure([Fake(clock)], clock, StopRule(iterations=4 * KEPT))
+    assert len(recording.decoded) == 2 * KEPT
+    assert len(recording.latest) == KEPT
+    assert not any(decoded.spans for decoded in recording.decoded)
+
+
+def test_layers_inside_layers_close_however_deep_they_are() -> None:
+    clock = FakeCpuClock(before=20, after=25)
+    subject, network = Fake(clock), Work(clock, 10)
+    for _ in range(120):
+        network = Work(clock, 10, network)
+    subject.network, subject.paths = network, [path for path, _ in network.named_modules()]
+    (recording,) = measure([subject], clock, StopRule(iterations=4))
+    inner = {path: own.inner for (path, _), own in recording.decoded[0].layers.items()}
+    assert sorted(inner.values()) == [0] + [1] * 120
+    own = [item.time - 45 - 45 * item.inner for item in recording.decoded[0].layers.values()]
+    assert own == [10] * 121
+    assert close(recording, 121) == [0.0] * 2
 
 
 @given(st.integers(1, 10**6))

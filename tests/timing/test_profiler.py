@@ -230,12 +230,26 @@ def test_a_module_without_values_is_refused() -> None:
         ({"threads": 0}, "threads must be a whole number of at least 1, given 0"),
         ({"warmup": True}, "warmup must be a whole number"),
         ({"iterations": 2, "precision": 0.1}, "one of iterations"),
+        ({"iterations": "3"}, "iterations must be a whole number of at least 1, given '3'"),
+        ({"iterations": 2.5}, "iterations must be a whole number of at least 1, given 2.5"),
+        ({"iterations": True}, "iterations must be a whole number of at least 1, given True"),
+        ({"precision": "2%"}, "precision must be a number above 0, given '2%'"),
+        ({"device": "gpu"}, "unknown device 'gpu'.*did you mean 'cuda'"),
+        ({"device": "meta"}, "unknown device 'meta'"),
+        ({"device": 5}, "device must be a text such as 'cuda:0', given 5"),
+        ({"seed": None}, "seed must be a whole number of at least 0, given None"),
+        ({"seed": 2**70}, "seed must be a whole number from 0 to"),
         ({"alpha": "wide"}, "alpha"),
     ],
 )
 def test_what_cannot_be_used_is_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         mp.profile("mobilenet_v1", **given)
+
+
+def test_profiles_of_no_specs_are_refused() -> None:
+    with pytest.raises(UsageError, match="give at least one spec to profile, given none"):
+        profile_specs([], iterations=2)
 
 
 class Tiny(nn.Module):
