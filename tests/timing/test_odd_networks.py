@@ -194,7 +194,12 @@ def test_tensors_that_are_no_buffers_come_back_too() -> None:
     assert not items["key"].any()
 
 
-def test_parameters_that_train_freezes_are_free_again() -> None:
+@pytest.mark.parametrize("free", [None, 0])  # bytes: without room the parameters are no copies
+def test_parameters_that_train_freezes_are_free_again(
+    free: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mobilenet_profiler.timing.loan.measure_free", lambda device: free)
+
     class Freezes(Part):
         def train(self, mode: bool = True) -> Freezes:
             for parameter in self.parameters():
