@@ -130,7 +130,7 @@ class BudgetCheck:
 
 
 def check(
-    trace: Trace,
+    trace: Trace | None = None,
     *,
     max_macs: int | str | None = None,
     max_params: int | str | None = None,
@@ -146,17 +146,21 @@ def check(
     `table --format json`; without a limit of those, its MACs and params are the limits.
     profile, max_latency: a profile of the same network, or a file of `profile --save`, and
     the longest that a pass may take, such as '20ms'; it is over only where the whole
-    interval of the median is.
+    interval of the median is. Without a trace it is that of the profile.
     Raises UsageError for an amount or a file that cannot be used, for a baseline in
     another convention, a profile of another network, and where there is nothing to check.
     """
-    if not isinstance(trace, Trace):
+    if not isinstance(trace, Trace | None):
         raise UsageError(f"check takes a trace, given {trace!r:.60}; trace it first: trace(…)")
+    limit = None if max_latency is None else parse_duration("max_latency", max_latency)
+    timed = _find_profile(profile, limit)
+    whole = timed.trace if trace is None and timed is not None else trace
+    if whole is None:
+        raise UsageError("check takes a trace, or a profile with max_latency, given neither")
     given = dict(zip(LIMITED, (max_macs, max_params, max_weights, max_activations), strict=True))
     amounts = parse_limits(given)
     known = baseline if baseline is None or isinstance(baseline, Trace) else read_trace(baseline)
-    limit = None if max_latency is None else parse_duration("max_latency", max_latency)
-    return check_budget(trace, amounts, known, _find_profile(profile, limit), limit)
+    return check_budget(whole, amounts, known, timed, limit)
 
 
 def _find_profile(given: Profile | str | Path | None, limit: int | None) -> Profile | None:

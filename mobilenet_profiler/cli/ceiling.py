@@ -75,6 +75,7 @@ def check_threads(threads: int | None, device: str, kept: bool) -> None:
         raise UsageError("--threads is what to measure with, and --kept measures nothing")
     if threads < 1:
         raise UsageError(f"--threads must be at least 1, given {threads}")
+    opt.check_thread_limit(threads)
     if device.strip().lower() != "cpu":
         raise UsageError(f"--threads is of device 'cpu', given with device {device!r}")
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mobilenet_profiler.cost import Trace
     from mobilenet_profiler.measured.profile import Profile
 
+FEWEST = 6  # clean passes that an interval of 95% takes
 FORMATS = ("table", "markdown", "github", "json")
 
 
@@ -142,6 +143,11 @@ def _check_measuring(model: str, settings: Settings, how: dict[str, Any]) -> Non
     if settings["mode"] == "train":
         raise UsageError("--max-latency is of inference, given --train")
     check_end(how["iterations"], None, None)
+    if how["iterations"] is not None and how["iterations"] < 2 * FEWEST:
+        raise UsageError(
+            f"--iterations must be at least {2 * FEWEST} to decide a latency, "
+            f"given {how['iterations']}"
+        )
     check_machine({**how, "device": how["device"] or "cpu", "warmup": None, "seed": None})
 
 

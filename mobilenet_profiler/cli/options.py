@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mobilenet_profiler.errors import UsageError
+from mobilenet_profiler.measured.profile import limit_threads
 from mobilenet_profiler.spec import SOURCE_FORMS
 from mobilenet_profiler.zoo.catalogue import list_models
 
@@ -27,6 +29,12 @@ def complete_source(incomplete: str) -> list[str]:
     from mobilenet_profiler.published.catalogue import list_sources
 
     return [source.name for source in list_sources() if source.name.startswith(incomplete)]
+
+
+def check_thread_limit(threads: int | None) -> None:
+    """Refuse more threads than any machine of this size can use."""
+    if threads is not None and threads > limit_threads():
+        raise UsageError(f"--threads must be at most {limit_threads()} here, given {threads}")
 
 
 def limit(what: str) -> Any:

@@ -247,6 +247,7 @@ def check_machine(how: dict[str, Any]) -> None:
     for name, least in (("threads", 1), ("warmup", 0), ("seed", 0)):
         if how[name] is not None and how[name] < least:
             raise UsageError(f"--{name} must be at least {least}, given {how[name]}")
+    opt.check_thread_limit(how["threads"])
     if how["threads"] is not None and device != "cpu":
         raise UsageError(f"--threads is of device 'cpu', given with device {device!r}")
 
@@ -377,7 +378,17 @@ class Files:
 
                 write_text(render_trace_events(profile), self.name(self.trace_out, batch))
             if self.plot is not None and ceiling is not None:
-                write_figure(draw(profile, ceiling), self.name(self.plot, batch))
+                self._write_plot(profile, ceiling, self.name(self.plot, batch))
+
+    def _write_plot(self, profile: Profile, ceiling: Ceiling, path: str) -> None:
+        from mobilenet_profiler.measured.reach import find_dtype
+        from mobilenet_profiler.measured.roofline import CONVOLUTION, find_peak
+
+        dtype = find_dtype(profile, CONVOLUTION)
+        if find_peak(ceiling, dtype, profile.setup.threads) is None:
+            write_note(f"no plot: the ceiling of this machine has no {dtype}")
+        else:
+            write_figure(draw(profile, ceiling), path)
 
 
 def make_sheets(

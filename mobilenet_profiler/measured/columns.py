@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mobilenet_profiler.columns import align_points, fit_lines
+from mobilenet_profiler.cost import Cost
 from mobilenet_profiler.measured.profile import Profile
 from mobilenet_profiler.measured.reach import Reach, bound_layers, find_reach
 from mobilenet_profiler.measured.rows import TimedRow, add_samples, list_rest
@@ -47,6 +48,11 @@ class Sheet:
     def lines(self) -> tuple[TimedRow, ...]:
         """Every row, those without a layer last."""
         return (*self.rows, *self.rest)
+
+    @cached_property
+    def cost(self) -> Cost:
+        """Of the whole network, added up once."""
+        return self.profile.trace.total
 
     @cached_property
     def whole(self) -> float:
@@ -177,12 +183,12 @@ def _show_macs(row: TimedRow) -> str:
 
 
 def _show_macs_share(row: TimedRow, sheet: Sheet) -> str:
-    total = sheet.profile.trace.total.macs
+    total = sheet.cost.macs
     return format_share(row.row.cost.macs, total) if row.row.layers else NOTHING
 
 
 def _show_params_share(row: TimedRow, sheet: Sheet) -> str:
-    total = sheet.profile.trace.total.params
+    total = sheet.cost.params
     return format_share(row.row.cost.params, total) if row.row.layers else NOTHING
 
 
@@ -236,9 +242,9 @@ COLUMNS: tuple[TimedColumn, ...] = (
 
 _SUMS: dict[str, Callable[[Sheet], str]] = {
     "layer": lambda sheet: "total",
-    "params_share": lambda sheet: format_share(*[sheet.profile.trace.total.params] * 2),
-    "macs": lambda sheet: format_count(sheet.profile.trace.total.macs),
-    "macs_share": lambda sheet: format_share(*[sheet.profile.trace.total.macs] * 2),
+    "params_share": lambda sheet: format_share(*[sheet.cost.params] * 2),
+    "macs": lambda sheet: format_count(sheet.cost.macs),
+    "macs_share": lambda sheet: format_share(*[sheet.cost.macs] * 2),
     "time_share": lambda sheet: "100",
     "time": lambda sheet: _sum_times(sheet),
     "megabytes": lambda sheet: f"{sum(row.work.bytes_moved for row in sheet.rows) / MEGABYTE:,.2f}",

@@ -106,7 +106,7 @@ def _show_family(sheet: Sheet, family: str) -> tuple[str, str]:
     if not rows:
         return "-", "-"
     macs = sum(row.row.cost.macs for row in rows)
-    return format_share(macs, sheet.profile.trace.total.macs), _show_time(sheet, rows)
+    return format_share(macs, sheet.cost.macs), _show_time(sheet, rows)
 
 
 def _show_time(sheet: Sheet, rows: Iterable[TimedRow]) -> str:

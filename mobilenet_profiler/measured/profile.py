@@ -6,8 +6,10 @@ samples (medians, intervals, shares) is a property or a function elsewhere.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mobilenet_profiler.cost import Trace
@@ -21,6 +23,14 @@ DTYPES = ("float32", "float16", "bfloat16")
 RUN_MODES = ("inference", "train")
 FORWARD = ("forward",)
 TRAINING = ("forward", "loss", "backward", "optimizer")
+
+
+def limit_threads() -> int:
+    """The most threads that are taken: eight for each processor, 64 at the least.
+
+    Many more than there are processors wait for each other for minutes.
+    """
+    return max(8 * (os.cpu_count() or 1), 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +203,14 @@ class Profile:
     graph: tuple[int, ...] = ()
     memory: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def by_path(self) -> Mapping[str, tuple[LayerSamples, ...]]:
+        """The records of each timed layer, those of its phases in order."""
+        found: dict[str, list[LayerSamples]] = {}
+        for layer in self.layers:
+            found.setdefault(layer.path, []).append(layer)
+        return {path: tuple(layers) for path, layers in found.items()}
 
     @property
     def label(self) -> str:

@@ -126,8 +126,7 @@ def summarise_times(profile: Profile) -> tuple[TimedRow, ...]:
 
 
 def _time_row(profile: Profile, row: Row) -> TimedRow:
-    paths = set(row.paths)
-    chosen = [layer for layer in profile.layers if layer.path in paths]
+    chosen = [layer for path in row.paths for layer in profile.by_path.get(path, ())]
     phases = {
         phase: add_samples(
             correct_samples(profile, layer) for layer in chosen if layer.phase == phase

@@ -191,6 +191,12 @@ def _check_agreement(profile: Profile) -> None:
     """Refuse samples that belong to no pass, and records that belong to no phase."""
     if not (profile.clean and profile.instrumented):
         raise UsageError("it has no clean pass, or no instrumented one")
+    for taken in (*profile.clean, *profile.instrumented, *profile.eager):
+        if min(taken.wall, *taken.phases) < 0:
+            raise UsageError("a pass of it took less than no time")
+    for room in ("cpu", "gpu"):
+        if not isinstance(profile.environment.get(room) or {}, dict):
+            raise UsageError(f"{room!r} of environment must be {{…}} or null")
     passes, seen = len(profile.instrumented), set()
     for layer in profile.layers:
         if len(layer.samples) != passes:

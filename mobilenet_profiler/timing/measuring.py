@@ -33,6 +33,8 @@ KEPT = 16  # passes whose spans are kept until the timeline is chosen
 
 OnProgress = Callable[[float, str], None]
 
+_MOST = {"min_time": inf, "precision": 1.0}
+
 
 class Subject(Protocol):
     """What is measured: a network with its inputs, ready to run.
@@ -90,8 +92,9 @@ class StopRule:
         for name in ("min_time", "precision"):
             value = getattr(self, name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            if value is not None and not (number and 0 < value < inf):
-                raise UsageError(f"{name} must be a number above 0, given {value!r}")
+            if value is not None and not (number and 0 < value < _MOST[name]):
+                below = " and below 1" if name == "precision" else ""
+                raise UsageError(f"{name} must be a number above 0{below}, given {value!r}")
 
     @property
     def goal(self) -> float:
@@ -195,11 +198,36 @@ def measure(
     warmup: so many passes before the first that counts; None ends it by its rule.
     on_progress: called after each round with the part that is done and what is going on.
     """
+    recordings = warm_all(subjects, clock, rule, warmup, on_progress)
+    take_rounds(subjects, recordings, clock, rule, on_progress)
+    return recordings
+
+
+def warm_all(
+    subjects: Sequence[Subject],
+    clock: Clock,
+    rule: StopRule,
+    warmup: int | None = None,
+    on_progress: OnProgress | None = None,
+) -> list[Recording]:
+    """A recording of each subject, which has been warmed up."""
     tell = on_progress or (lambda done, text: None)
     recordings = [Recording({kind: [] for kind in subject.kinds}) for subject in subjects]
     for subject, recording in zip(subjects, recordings, strict=True):
         tell(0.0, f"warming up {subject.name}")
         warm_up(subject, clock, recording, warmup, rule)
+    return recordings
+
+
+def take_rounds(
+    subjects: Sequence[Subject],
+    recordings: Sequence[Recording],
+    clock: Clock,
+    rule: StopRule,
+    on_progress: OnProgress | None = None,
+) -> None:
+    """Rounds until the rule is content, added to the recordings."""
+    tell = on_progress or (lambda done, text: None)
     start, turn, done = clock.now(), 0, 0.0
     while done < 1.0:
         _take_round(subjects, recordings, clock, turn, rule)
@@ -207,7 +235,6 @@ def measure(
         if rule.is_due(turn):
             done = rule.progress(recordings, (clock.now() - start) / 1e9)
             tell(done, f"round {turn}")
-    return recordings
 
 
 def _take_round(

@@ -171,7 +171,6 @@ def _make_subject(given: tuple[Any, ...], request: Request) -> Inference | Train
 
 def _run_first(trace: Trace, subject: Inference | TrainingStep, request: Request) -> Iterator[str]:
     """A first pass, and what is known before anything is timed."""
-    yield from trace.notes
     if request.device != "cpu" or request.trains:
         subject.run_once()
         return

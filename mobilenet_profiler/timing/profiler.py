@@ -18,7 +18,7 @@ from mobilenet_profiler.timing.clocks import make_clock
 from mobilenet_profiler.timing.contention import ContentionMeter
 from mobilenet_profiler.timing.gathering import make_profile
 from mobilenet_profiler.timing.loan import lend_module, list_eager_parts
-from mobilenet_profiler.timing.measuring import OnProgress, StopRule, measure
+from mobilenet_profiler.timing.measuring import OnProgress, StopRule, take_rounds, warm_all
 from mobilenet_profiler.timing.preparing import Prepared, build_network, prepare
 from mobilenet_profiler.timing.request import Request
 from mobilenet_profiler.trace.build import keep_globals
@@ -35,8 +35,8 @@ def profile(
     inputs: Any = None,
     *,
     keywords: Mapping[str, Any] | None = None,
-    device: str = "cpu",
-    dtype: str | None = None,
+    device: str | torch.device = "cpu",
+    dtype: str | torch.dtype | None = None,
     threads: int | None = None,
     channels_last: bool = False,
     compile: bool = False,
@@ -66,8 +66,9 @@ def profile(
     Raises UsageError when something given cannot be used or the network does not run.
     """
     rule = StopRule(iterations, min_time, precision)
+    place = str(device) if isinstance(device, torch.device) else device
     request = Request(
-        *(device, dtype, threads, channels_last, compile, mode, optimizer, rule),
+        *(place, dtype, threads, channels_last, compile, mode, optimizer, rule),
         *(warmup, seed, on_progress),
     )
     with _prepare_machine(request):
@@ -143,8 +144,10 @@ def _profile_specs(
 def _measure_all(prepared: Sequence[Prepared], request: Request) -> tuple[Profile, ...]:
     clock = make_clock(request.device)
     subjects = [item.subject for item in prepared]
-    with ContentionMeter() as meter:
-        recordings = measure(subjects, clock, request.rule, request.warmup, request.on_progress)
+    told = request.on_progress
+    recordings = warm_all(subjects, clock, request.rule, request.warmup, told)
+    with ContentionMeter() as meter:  # without the warm-up, in which a network may be compiled
+        take_rounds(subjects, recordings, clock, request.rule, told)
     return tuple(
         make_profile(item, recording, request, meter.contention)
         for item, recording in zip(prepared, recordings, strict=True)

@@ -218,6 +218,11 @@ def test_a_saved_profile_has_a_trace_to_check_too(
         (("--max-latency", "1s", "--dtype", "float31"), "did you mean 'float32'"),
         (("--max-latency", "1s", "--threads", "0"), "--threads must be at least 1, given 0"),
         (("--max-latency", "1s", "--iterations", "1"), "--iterations must be at least 2"),
+        (
+            ("--max-latency", "1s", "--iterations", "10"),
+            "--iterations must be at least 12 to decide a latency, given 10",
+        ),
+        (("--max-latency", "1s", "--threads", "100000"), "--threads must be at most"),
         (("--max-macs", "1", "--baseline", "{saved}"), "holds a profile, not a trace"),
     ],
 )

@@ -116,6 +116,8 @@ WRONG = [
         change("clean", {"wall": [], "phases": {"forward": [], "backward": []}}),
         "it has no clean pass, or no instrumented one",
     ),
+    (change("clean.wall.0", -5), "a pass of it took less than no time"),
+    (change("environment.cpu", "fast"), "'cpu' of environment must be {…} or null"),
     (change("eager.wall", [1, 2]), "eager has 2 passes by 'wall' and 1 by 'forward'"),
     (
         change("layers.0.samples", [5]),

@@ -280,7 +280,7 @@ def test_the_timeline_is_that_of_a_pass_near_the_median() -> None:
         ({"iterations": 3, "precision": 0.1}, "one of iterations"),
         ({"iterations": 0}, "iterations must be a whole number of at least 1, given 0"),
         ({"min_time": -1.0}, "min_time must be a number above 0"),
-        ({"precision": float("nan")}, "precision must be a number above 0"),
+        ({"precision": float("nan")}, "precision must be a number above 0 and below 1"),
     ],
 )
 def test_rules_that_cannot_be_used_are_refused(given: dict[str, Any], message: str) -> None:

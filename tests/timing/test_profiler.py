@@ -228,12 +228,15 @@ def test_a_module_without_values_is_refused() -> None:
         ({"mode": "training"}, "unknown mode 'training'.*'train'"),
         ({"optimizer": "adam", "mode": "train"}, "unknown optimizer 'adam'.*'adamw'"),
         ({"threads": 0}, "threads must be a whole number of at least 1, given 0"),
+        ({"threads": 10**9}, r"threads must be a whole number from 1 to \d+, given 1000000000"),
+        ({"precision": 2}, "precision must be a number above 0 and below 1, given 2"),
+        ({"compile": 3}, "compile must be True or False, given 3"),
         ({"warmup": True}, "warmup must be a whole number"),
         ({"iterations": 2, "precision": 0.1}, "one of iterations"),
         ({"iterations": "3"}, "iterations must be a whole number of at least 1, given '3'"),
         ({"iterations": 2.5}, "iterations must be a whole number of at least 1, given 2.5"),
         ({"iterations": True}, "iterations must be a whole number of at least 1, given True"),
-        ({"precision": "2%"}, "precision must be a number above 0, given '2%'"),
+        ({"precision": "2%"}, "precision must be a number above 0 and below 1, given '2%'"),
         ({"device": "gpu"}, "unknown device 'gpu'.*did you mean 'cuda'"),
         ({"device": "meta"}, "unknown device 'meta'"),
         ({"device": 5}, "device must be a text such as 'cuda:0', given 5"),
@@ -319,3 +322,15 @@ def test_a_network_that_never_fits_is_refused() -> None:
 
     with pytest.raises(UsageError, match="out of memory at batch 2 and 1: give smaller inputs"):
         mp.profile(Full(), ((2, 4), (2, 1)), iterations=2)
+
+
+def test_devices_and_dtypes_of_torch_are_taken_too() -> None:
+    made = mp.profile(
+        nn.Linear(4, 4), (1, 4), device=torch.device("cpu"), dtype=torch.bfloat16, iterations=2
+    )
+    assert (made.setup.device, made.setup.dtype) == ("cpu", "bfloat16")
+
+
+def test_a_profile_is_checked_without_another_trace() -> None:
+    made = mp.profile(nn.Linear(4, 4), (1, 4), iterations=20)
+    assert mp.check(profile=made, max_latency="10s").within
