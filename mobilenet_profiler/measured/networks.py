@@ -89,8 +89,9 @@ def _name(profiles: Sequence[Profile]) -> list[str]:
 
 def _show(estimate: Estimate, signed: bool = False) -> tuple[str, str]:
     half = estimate.half_width
-    text = format_supported(estimate.value, half)
-    return (f"+{text}" if signed and estimate.value > 0 else text), format_supported(half, half)
+    text = format_supported(estimate.value, half, digits=None if half else 4)
+    spread = format_supported(half, half) if half else "0"
+    return (f"+{text}" if signed and estimate.value > 0 else text), spread
 
 
 def _find_family(row: TimedRow) -> str | None:

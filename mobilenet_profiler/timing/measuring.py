@@ -19,6 +19,7 @@ from mobilenet_profiler.measured.profile import EmptyCosts, Pass, Span
 from mobilenet_profiler.measured.statistics import estimate_median, find_median
 from mobilenet_profiler.timing.clocks import Clock
 from mobilenet_profiler.timing.instruments import Decoded, Instruments, Marks, Watch, decode
+from mobilenet_profiler.trace.isolation import pause_collector
 
 CLEAN, EAGER, INSTRUMENTED = "clean", "eager", "instrumented"
 FEWEST = 6  # rounds: the fewest whose extremes hold the median with 95 per cent
@@ -262,10 +263,12 @@ def take_row(
     """So many passes in a row, each from an idle device to an idle device.
 
     What their marks mean is worked out after the last, so that nothing lies between them.
+    Python collects no garbage meanwhile, as with `timeit`: it would search this program's
+    own objects too, at a moment that depends on their number.
     """
     watch = subject.make_instruments(clock) if kind == INSTRUMENTED else Watch(clock)
     taken = []
-    with watch.attach():
+    with pause_collector(), watch.attach():
         for _ in range(count):
             subject.reset()
             taken.append(_run(subject, clock, kind, watch))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from functools import partial
 from typing import Any
 
@@ -286,3 +287,18 @@ def test_the_timeline_is_that_of_a_pass_near_the_median() -> None:
 def test_rules_that_cannot_be_used_are_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         StopRule(**given)
+
+
+def test_no_garbage_is_collected_while_passes_run() -> None:
+    seen = list[bool]()
+
+    class Looks(Fake):
+        def run(self, kind: str, watch: Watch) -> None:
+            seen.append(gc.isenabled())
+            super().run(kind, watch)
+
+    clock = FakeCpuClock()
+    assert gc.isenabled()
+    measure([Looks(clock)], clock, StopRule(iterations=4))
+    assert gc.isenabled()
+    assert set(seen) == {False}
