@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from mmap import mmap
 
 import torch
 from torch import Tensor, nn
@@ -30,8 +31,7 @@ def lend_module(
     """The module on a device, in a dtype and memory format, for a while.
 
     It is the caller's own where nothing has to be converted and nothing is trained, with all
-    that it holds put back after. It runs on its own parameters: copies lie elsewhere in
-    memory, which alone changed MobileNet V1's time by an eighth. Else it is a copy. Raises
+    that it holds put back after; it runs on its own parameters. Else it is a copy. Raises
     UsageError where a module cannot be copied.
     """
     structure = Structure(module)
@@ -40,22 +40,22 @@ def lend_module(
         yield convert_module(_copy(module), device, dtype, channels_last)
         return
     _refuse_meta(module)
-    with _keep_parameters(module, device), lend_tensors(structure, "values", parameters=False):
+    with _keep_parameters(module), lend_tensors(structure, "values", parameters=False):
         yield module
 
 
 @contextmanager
-def _keep_parameters(module: nn.Module, device: torch.device) -> Iterator[None]:
+def _keep_parameters(module: nn.Module) -> Iterator[None]:
     """Give parameters their marks and, where the body wrote to them, their values back.
 
-    The values are kept aside where the device has ample room for them.
+    The values are kept aside where the machine has ample room for them.
     """
     kept = [
         (parameter, parameter.requires_grad, _count_writes(parameter))
         for parameter in module.parameters()
     ]
-    fits = _fits_twice(module, device)
-    aside = [parameter.detach().clone() if fits else None for parameter, _, _ in kept]
+    fits = _fits_twice(module)
+    aside = [_set_aside(parameter) if fits else None for parameter, _, _ in kept]
     try:
         yield
     finally:
@@ -72,10 +72,22 @@ def _count_writes(tensor: Tensor) -> int:
     return 0 if tensor.is_inference() else tensor._version
 
 
-def _fits_twice(module: nn.Module, device: torch.device) -> bool:
-    """Whether the device has ample room for copies of the parameters too."""
+def _set_aside(tensor: Tensor) -> Tensor | None:
+    """A copy in memory of its own; None where there can be none.
+
+    One from the allocator would change where a pass puts its tensors, and so its time.
+    """
+    if not tensor.numel() or tensor.layout is not torch.strided or tensor.is_quantized:
+        return None
+    room = mmap(-1, tensor.numel() * tensor.element_size())
+    copied = torch.frombuffer(room, dtype=tensor.dtype).view(tensor.shape)
+    return copied.copy_(tensor.detach())
+
+
+def _fits_twice(module: nn.Module) -> bool:
+    """Whether the machine has ample room for copies of the parameters too."""
     size = sum(tensor.numel() * tensor.element_size() for tensor in module.parameters())
-    free = measure_free(str(device))
+    free = measure_free("cpu")
     return free is None or 2 * size < free
 
 
