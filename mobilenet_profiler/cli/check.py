@@ -19,6 +19,7 @@ from mobilenet_profiler.cli.model import (
 from mobilenet_profiler.cli.output import measure_width, write_renderable, write_text
 from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.errors import UsageError, unknown_name
+from mobilenet_profiler.measured.statistics import FEWEST
 from mobilenet_profiler.spec import ModelSpec, read_spec
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from mobilenet_profiler.cost import Trace
     from mobilenet_profiler.measured.profile import Profile
 
-FEWEST = 6  # clean passes that an interval of 95% takes
 FORMATS = ("table", "markdown", "github", "json")
 
 

@@ -10,6 +10,7 @@ from operator import mul
 from statistics import NormalDist
 
 CONFIDENCE = 0.95
+FEWEST = 6  # samples: the fewest whose extremes hold the median with 95 per cent
 MOST_STRETCHES = 250  # more samples than that are averaged in stretches to find what correlates
 FENCE = 3.0  # interquartile ranges beyond the quartiles: "far out" (Tukey, EDA, 1977, p. 44)
 

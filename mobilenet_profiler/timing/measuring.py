@@ -16,13 +16,12 @@ from typing import Any, Protocol
 
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.measured.profile import EmptyCosts, Pass, Span
-from mobilenet_profiler.measured.statistics import estimate_median, find_median
+from mobilenet_profiler.measured.statistics import FEWEST, estimate_median, find_median
 from mobilenet_profiler.timing.clocks import Clock
 from mobilenet_profiler.timing.instruments import Decoded, Instruments, Marks, Watch, decode
 from mobilenet_profiler.trace.isolation import pause_collector
 
 CLEAN, EAGER, INSTRUMENTED = "clean", "eager", "instrumented"
-FEWEST = 6  # rounds: the fewest whose extremes hold the median with 95 per cent
 WINDOW = 3  # passes that are looked at together at the end of the warm-up
 STILL_WARMING = 0.02  # a window that is so much faster than the one before shows a warm-up
 LONGEST_WARMUP = 20  # passes
