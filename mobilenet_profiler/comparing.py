@@ -34,6 +34,11 @@ class Accuracy:
     text: str
     source: str
 
+    @property
+    def percent(self) -> float:
+        """The number that is printed."""
+        return float(self.text.rstrip("% "))
+
 
 @dataclass(frozen=True, slots=True)
 class AlignedCost:

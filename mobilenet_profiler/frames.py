@@ -5,6 +5,8 @@ from __future__ import annotations
 import pandas
 
 from mobilenet_profiler.cost import Trace
+from mobilenet_profiler.grid.axes import MODEL, NODE
+from mobilenet_profiler.grid.results import CellResult, Sweep
 from mobilenet_profiler.measured.profile import FORWARD, Profile
 from mobilenet_profiler.measured.rows import TimedRow, make_timed_rows
 from mobilenet_profiler.measured.statistics import Estimate
@@ -56,3 +58,41 @@ def _record(timed: TimedRow, phase: str, time: Estimate) -> tuple[object, ...]:
     cost, moved = timed.row.cost, timed.work.bytes_moved
     exact = (cost.params, cost.macs, moved) if forward else (0, 0, 0)
     return (timed.row.paths[0], timed.row.kind, phase, *exact, time.value, time.low, time.high)
+
+
+_COUNTS = ("params", "weights", "macs", "activations")
+
+
+def frame_sweep(sweep: Sweep) -> pandas.DataFrame:
+    """A row a cell: model, the axes, params, weights, macs, activations, memory, latency.
+
+    Counts and memory (bytes) are Int64, missing where a cell failed or none was asked for;
+    latency_ns, latency_low_ns, latency_high_ns: median of a pass and its interval; top1 in per
+    cent beside its source; uncounted: calls that no number includes; error: '' where it did
+    not fail.
+    """
+    names = [axis.name for axis in sweep.axes]
+    records = [_record_cell(result, names) for result in sweep.results]
+    columns = [MODEL, *names, *_COUNTS, *_CELL_COLUMNS]
+    frame = pandas.DataFrame(records, columns=columns)
+    floats = ("latency_ns", "latency_low_ns", "latency_high_ns", "top1")
+    whole = dict.fromkeys((*_COUNTS, "memory", "uncounted"), "Int64")
+    return frame.astype({**whole, **dict.fromkeys(floats, "float64")})
+
+
+_CELL_COLUMNS = (
+    *("memory", "latency_ns", "latency_low_ns", "latency_high_ns", "top1", "top1_source"),
+    *("machine", "uncounted", "error"),
+)
+
+
+def _record_cell(result: CellResult, names: list[str]) -> list[object]:
+    point = {**result.cell.point, NODE: result.cell.on}
+    counts = [getattr(result.cost, name) if result.cost else None for name in _COUNTS]
+    time, accuracy = result.latency, result.accuracy
+    times = (time.value, time.low, time.high) if time else (None, None, None)
+    known = (accuracy.percent, accuracy.source) if accuracy else (None, "")
+    return [
+        *(result.cell.model, *(point.get(name) for name in names), *counts, result.memory),
+        *(*times, *known, result.machine, result.uncounted, result.error),
+    ]

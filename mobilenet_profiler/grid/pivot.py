@@ -1,0 +1,110 @@
+"""A sweep as tables of two axes: one down, one across, a table for each value of the rest. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mobilenet_profiler.errors import unknown_name
+from mobilenet_profiler.grid.axes import MODEL, NODE
+from mobilenet_profiler.grid.quantities import Quantity, find_quantity
+from mobilenet_profiler.grid.results import CellResult, Sweep
+
+_ACROSS = ("resolution", "beta", "input", "batch")  # what runs across where nobody says
+
+
+@dataclass(frozen=True, slots=True)
+class Pivot:
+    """One table of a quantity.
+
+    down, across: names of axes; '' where there is none. rows, columns: their values, in the
+    order of the sweep. fixed: the values of all other axes, the model among them where a
+    sweep has several. cells: by the values of both axes; missing where there is none.
+    """
+
+    quantity: Quantity
+    down: str
+    across: str
+    rows: tuple[Any, ...]
+    columns: tuple[Any, ...]
+    fixed: Mapping[str, Any]
+    cells: Mapping[tuple[Any, Any], CellResult]
+
+    def amount(self, row: Any, column: Any) -> float | None:
+        """How much of the quantity the cell there has; None where it is not known."""
+        found = self.cells.get((row, column))
+        return self.quantity.amount(found) if found else None
+
+
+def list_axis_names(sweep: Sweep) -> tuple[str, ...]:
+    """The names of all that differs: the model and the node first, where these are several."""
+    models = (MODEL,) if len(sweep.models) > 1 else ()
+    nodes = (NODE,) if len({result.cell.on for result in sweep.results}) > 1 else ()
+    return (*models, *nodes, *(axis.name for axis in sweep.axes))
+
+
+def find_value(result: CellResult, name: str) -> Any:
+    """Where a cell stands on an axis; None where its network has no such axis."""
+    if name == MODEL:
+        return result.cell.model
+    return result.cell.on if name == NODE else result.cell.point.get(name)
+
+
+def make_pivots(
+    sweep: Sweep, quantity: str, down: str | None = None, across: str | None = None
+) -> tuple[Pivot, ...]:
+    """A table for each combination of the axes that are neither down nor across.
+
+    Without names, the first axis that is no size of the input runs down and the first that
+    is one across: alpha and resolution. Raises UsageError for a name that is no axis.
+    """
+    names = list_axis_names(sweep)
+    for name in (down, across):
+        if name is not None and name not in names:
+            raise unknown_name("axis", name, names)
+    down, across = _choose_axes(names, down, across)
+    others = [name for name in names if name not in (down, across)]
+    groups: dict[tuple[Any, ...], list[CellResult]] = {}
+    for result in sweep.results:
+        groups.setdefault(tuple(find_value(result, name) for name in others), []).append(result)
+    return tuple(
+        _make_pivot(
+            find_quantity(quantity), down, across, dict(zip(others, key, strict=True)), group
+        )
+        for key, group in groups.items()
+    )
+
+
+def _choose_axes(names: Sequence[str], down: str | None, across: str | None) -> tuple[str, str]:
+    """The names of both; '' where there are too few axes."""
+    own = [name for name in names if name not in (MODEL, NODE)] or list(names)
+    if across is None:
+        sized = (name for name in own if name in _ACROSS and name != down)
+        rest = [name for name in own if name != down]
+        across = next(sized, rest[1] if down is None and len(rest) > 1 else "")
+    if down is None:
+        down = next((name for name in (*own, *names) if name != across), "")
+    return down, across
+
+
+def _make_pivot(
+    quantity: Quantity, down: str, across: str, fixed: dict[str, Any], group: list[CellResult]
+) -> Pivot:
+    places = {(_find(result, down), _find(result, across)): result for result in group}
+    rows, columns = (tuple(dict.fromkeys(values)) for values in zip(*places, strict=True))
+    return Pivot(quantity, down, across, rows, columns, fixed, places)
+
+
+def _find(result: CellResult, name: str) -> Any:
+    return find_value(result, name) if name else None
+
+
+def list_values(pivots: Sequence[Pivot]) -> Iterator[float]:
+    """Every amount that the tables hold."""
+    for pivot in pivots:
+        for row in pivot.rows:
+            for column in pivot.columns:
+                amount = pivot.amount(row, column)
+                if amount is not None:
+                    yield amount

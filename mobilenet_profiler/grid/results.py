@@ -1,0 +1,92 @@
+"""What is known of the cells of a grid: `CellResult`, and all of them, a `Sweep`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from mobilenet_profiler.comparing import Accuracy
+from mobilenet_profiler.conventions import DEFAULT
+from mobilenet_profiler.cost import Cost
+from mobilenet_profiler.grid.axes import Axis
+from mobilenet_profiler.grid.cells import Cell
+from mobilenet_profiler.grid.quantities import QUANTITIES, Quantity
+from mobilenet_profiler.measured.statistics import Estimate
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """One cell and what was found of it.
+
+    label, spec: as a Trace has them. cost: totals in the convention of the sweep; None
+    where it failed. uncounted: calls of operations that no number includes.
+    memory: predicted peak of activations, bytes. latency: nanoseconds of a pass, the
+    median. samples: nanoseconds of every clean pass behind it. machine: which of
+    `Sweep.machines` measured it. accuracy: published or the user's own.
+    notes: what a reader must know. error: the one line of why it failed, '' elsewhere.
+    left_out: whether a condition of the sweep leaves it out.
+    """
+
+    cell: Cell
+    label: str = ""
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    cost: Cost | None = None
+    uncounted: int = 0
+    memory: int | None = None
+    latency: Estimate | None = None
+    samples: tuple[int, ...] = ()
+    machine: str = ""
+    accuracy: Accuracy | None = None
+    notes: tuple[str, ...] = ()
+    error: str = ""
+    left_out: bool = False
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A grid of networks with their costs.
+
+    axes: what differs over the cells of one network, on one kind of node.
+    models: the networks as they were given, which differ besides where they are several.
+    results: in the order of the grid, without those that a condition leaves out.
+    missing: cells of the grid that have no result yet. left_out: how many conditions took.
+    convention: of the costs, by name. where: the conditions, as text. settings: of every
+    cell alike. setup: how latencies were measured (device, threads, dtype, batch, …).
+    machines: the environments in which they were, by name.
+    """
+
+    models: tuple[str, ...]
+    axes: tuple[Axis, ...]
+    results: tuple[CellResult, ...]
+    convention: str = DEFAULT
+    where: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    setup: Mapping[str, Any] = field(default_factory=dict)
+    machines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    missing: int = 0
+    left_out: int = 0
+
+    @cached_property
+    def failed(self) -> tuple[CellResult, ...]:
+        """The cells that have an error instead of a cost."""
+        return tuple(result for result in self.results if result.error)
+
+    @cached_property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """Those of which any cell has an amount."""
+        return tuple(
+            quantity
+            for quantity in QUANTITIES.values()
+            if any(quantity.amount(result) is not None for result in self.results)
+        )
+
+    def frame(self) -> pandas.DataFrame:
+        """The long table, a row a cell: axes, counts, memory, latency, accuracy, error."""
+        from mobilenet_profiler.frames import frame_sweep
+
+        return frame_sweep(self)
