@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mobilenet_profiler.columns import Column, choose_columns
 from mobilenet_profiler.cost import Trace
@@ -18,10 +18,9 @@ from mobilenet_profiler.render.page.tables import (
 from mobilenet_profiler.rows import Row, make_rows, make_total, summarise_kinds
 from mobilenet_profiler.units import format_share
 
-_COLUMNS = (
-    *("layer", "kind", "filter", "output", "params", "params_share", "macs", "macs_share"),
-    "activations",
-)
+_COLUMNS = ("layer", "kind", "macs", "macs_share", "params", "params_share", "activations")
+_SHAPES = ("filter", "output")
+_KIND_COLUMNS = ("layer", "layers", "macs", "macs_share", "params", "params_share", "weights_share")
 _SUMS = ("params", "weights", "macs", "activations", "backward_macs", "allocated")
 _SHARED = {"params_share": "params", "macs_share": "macs"}
 _ABOUT = {
@@ -72,7 +71,7 @@ def make_layer_table(trace: Trace, name: str, title: str) -> PageTable:
 
 def _choose_columns(trace: Trace) -> tuple[Column, ...]:
     more = [*(["backward_macs"] if trace.backward else []), *(["memory"] if trace.memory else [])]
-    return choose_columns((*_COLUMNS, *more), convention=trace.convention)
+    return choose_columns((*_COLUMNS, *more, *_SHAPES), convention=trace.convention)
 
 
 def _make_heading(column: Column) -> Heading:
@@ -120,11 +119,9 @@ def _make_cell(column: Column, row: Row, trace: Trace) -> Cell:
 
 def make_kind_table(trace: Trace, name: str) -> PageTable:
     """By kind of layer, the most MACs first: the paper's Table 2."""
-    columns = choose_columns(
-        ("layer", "params", "params_share", "weights_share", "macs", "macs_share"),
-        convention=trace.convention,
-    )
-    kinds = [row for row in summarise_kinds(trace) if row.cost.params or row.multiplies]
+    columns = choose_columns(_KIND_COLUMNS, convention=trace.convention)
+    rows = [replace(row, name=row.kind) for row in summarise_kinds(trace)]
+    kinds = [row for row in rows if row.cost.params or row.multiplies]
     lines = tuple(
         Line(tuple(_make_cell(column, row, trace) for column in columns), row.kind) for row in kinds
     )
@@ -156,7 +153,7 @@ def _make_parts(trace: Trace, quantity: str) -> tuple[Part, ...]:
     whole = getattr(trace.total, quantity)
     colours = colour_kinds(layer.kind for layer in trace.layers)
     return tuple(
-        Part(row.name, colours[row.kind], amount / whole, format_share(amount, whole))
+        Part(row.kind, colours[row.kind], amount / whole, format_share(amount, whole))
         for row in summarise_kinds(trace)
         if (amount := getattr(row.cost, quantity))
     )
@@ -168,8 +165,8 @@ def describe_main(trace: Trace) -> str:
     if not total.macs:
         return ""
     unit = trace.convention.unit if trace.convention else "MACs"
-    number = "One layer has" if first.layers == 1 else f"{first.layers} layers have"
+    layers = "one layer" if first.layers == 1 else f"{first.layers} layers"
     share = f"{format_share(first.cost.macs, total.macs)}% of the {unit}"
     params = format_share(first.cost.params, total.params)
     beside = f" and {params}% of the params" if total.params else ""
-    return f"{number} {share}{beside}: those of kind {first.kind}."
+    return f"{share}{beside} are in {layers} of kind {first.kind}."

@@ -64,7 +64,8 @@ class PageTable:
 
     name: of the element, unique in the page. caption: what it holds. minor: what the rows are
     called that are left out at first. filtered: whether it is searched and filtered by kind.
-    noun: what a row is, in the plural.
+    noun: what a row is, in the plural. folded: whether its blocks are collapsed at first.
+    colours: of its kinds, as numbers.
     """
 
     name: str
@@ -76,6 +77,7 @@ class PageTable:
     minor: str = ""
     noun: str = "rows"
     filtered: bool = True
+    folded: bool = False
     colours: dict[str, int] = field(default_factory=dict)
 
     @cached_property
@@ -85,9 +87,9 @@ class PageTable:
 
     @cached_property
     def kinds(self) -> dict[str, int]:
-        """How many rows each kind has, in the order in which they first stand there."""
+        """How many rows each kind has: those of rows that are shown at first, then the others."""
         counts: dict[str, int] = {}
-        for line in self.lines:
+        for line in sorted(self.lines, key=lambda line: line.minor):
             counts[line.kind] = counts.get(line.kind, 0) + 1
         return counts
 

@@ -52,6 +52,7 @@ def make_verdict_table(known: Verification, name: str) -> PageTable:
         kind="verdict",
         minor="figures that nothing is counted for",
         noun="figures",
+        folded=True,
     )
 
 
@@ -64,7 +65,7 @@ def _sum_up(part: Verification) -> Iterator[Cell]:
     """The other cells of a source's head: counts of verdicts in the last."""
     counts = part.count()
     shown = [f"{format_count(count)} {name}" for name, count in counts.items() if count]
-    yield from (Cell("") for _ in _HEADINGS[2:])
+    yield from (Cell("") for _ in _HEADINGS[3:])
     yield Cell(", ".join(shown))
 
 
