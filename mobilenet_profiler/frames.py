@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+from typing import Any
+
 import pandas
 
 from mobilenet_profiler.cost import Trace
+from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.grid.axes import MODEL, NODE
 from mobilenet_profiler.grid.results import CellResult, Sweep
 from mobilenet_profiler.measured.profile import FORWARD, Profile
@@ -64,20 +68,50 @@ _COUNTS = ("params", "weights", "macs", "activations")
 
 
 def frame_sweep(sweep: Sweep) -> pandas.DataFrame:
-    """A row a cell: model, the axes, params, weights, macs, activations, memory, latency.
+    """A row a cell: model, axes, on (the node, if any names one), counts, memory, latency, top1.
 
-    Counts and memory (bytes) are Int64, missing where a cell failed or none was asked for;
-    latency_ns, latency_low_ns, latency_high_ns: median of a pass and its interval; top1 in per
-    cent beside its source; uncounted: calls that no number includes; error: '' where it did
-    not fail.
+    params, weights, macs, activations and memory (bytes) are Int64, missing where a cell
+    failed or none was asked for; latency_ns, latency_low_ns, latency_high_ns: median of a pass
+    and its interval; top1 in per cent beside its source; uncounted: calls that no number
+    includes; error: '' where it did not fail.
     """
-    names = [axis.name for axis in sweep.axes]
+    nodes = [NODE] if any(result.cell.on for result in sweep.results) else []
+    names = [*(axis.name for axis in sweep.axes), *nodes]
     records = [_record_cell(result, names) for result in sweep.results]
     columns = [MODEL, *names, *_COUNTS, *_CELL_COLUMNS]
     frame = pandas.DataFrame(records, columns=columns)
     floats = ("latency_ns", "latency_low_ns", "latency_high_ns", "top1")
     whole = dict.fromkeys((*_COUNTS, "memory", "uncounted"), "Int64")
     return frame.astype({**whole, **dict.fromkeys(floats, "float64")})
+
+
+def encode_parquet(sweep: Sweep) -> bytes:
+    """The same table as a Parquet file. Raises UsageError where pyarrow is not installed.
+
+    Values of an axis that are no numbers and no texts, such as lists, are written as text.
+    """
+    try:
+        import pyarrow  # noqa: F401  # pandas would say so only after all the work
+    except ImportError:
+        raise UsageError(
+            "parquet needs pyarrow: pip install 'mobilenet-profiler[parquet]'"
+        ) from None
+    frame = frame_sweep(sweep)
+    for name in (MODEL, *(axis.name for axis in sweep.axes)):
+        frame[name] = _even_out(frame[name])
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False, engine="pyarrow")
+    return buffer.getvalue()
+
+
+def _even_out(values: pandas.Series[Any]) -> pandas.Series[Any]:
+    """Values of one type: as they are where all are numbers or all are texts, else as text."""
+    known = [value for value in values if value is not None and value == value]
+    if all(isinstance(value, str) for value in known):
+        return values
+    if all(isinstance(value, int | float) for value in known):
+        return values
+    return values.map(lambda value: None if value is None else str(value))
 
 
 _CELL_COLUMNS = (
