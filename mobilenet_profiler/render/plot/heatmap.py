@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, to_rgb
+from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from mobilenet_profiler.errors import UsageError
@@ -121,10 +121,21 @@ def choose_shade(quantity: Quantity, pivots: Sequence[Pivot], theme: Theme) -> S
 
 
 def make_ramp(theme: Theme) -> LinearSegmentedColormap:
-    """From a theme's ground over its first colour half-way to its text."""
-    first, middle, end = map(to_rgb, (theme.grid, theme.series[0], theme.text))
-    red, green, blue = ((one + other) / 2 for one, other in zip(middle, end, strict=True))
-    return LinearSegmentedColormap.from_list("amounts", [first, middle, (red, green, blue)])
+    """From a theme's ground over its first colour half-way to its text.
+
+    None of them is quite the theme's own: they stay where a page changes its theme, for the
+    ink on them does.
+    """
+    series = theme.series[0]
+    stops = mix(theme.grid, series, 0.03), mix(series, theme.text, 0.03), mix(series, theme.text)
+    return LinearSegmentedColormap.from_list("amounts", stops)
+
+
+def mix(one: str, other: str, share: float = 0.5) -> str:
+    """A colour between two; share: of the other."""
+    pairs = zip(to_rgb(one), to_rgb(other), strict=True)
+    red, green, blue = (a + share * (b - a) for a, b in pairs)
+    return to_hex((red, green, blue))
 
 
 def find_height(pivots: Sequence[Pivot], width: str) -> float:
