@@ -63,7 +63,7 @@ def _main(
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code: 0, 1 a check found a difference, 2 wrong use."""
     try:
-        return int(app(args=arguments, standalone_mode=False) or 0)
+        return _note_interruption(int(app(args=arguments, standalone_mode=False) or 0))
     except UsageError as error:
         return _fail(str(error))
     except BrokenPipeError:
@@ -71,12 +71,18 @@ def run(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (KeyboardInterrupt, typer.Abort):
-        write_note("interrupted")
-        return INTERRUPTED
+        return _note_interruption(INTERRUPTED)
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
         return _fail(error.format_message()) if error.format_message() else USAGE
+
+
+def _note_interruption(code: int) -> int:
+    """Say so where typer has made this exit code of Ctrl-C; the code."""
+    if code == INTERRUPTED:
+        write_note("interrupted")
+    return code
 
 
 def _fail(message: str) -> int:

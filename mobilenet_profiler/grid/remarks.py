@@ -126,7 +126,7 @@ def _describe_accuracies(sweep: Sweep) -> Iterator[str]:
     )
     rest = len(sweep.results) - known
     missing = f" {_count(rest)} without one." if rest else ""
-    yield f"accuracy: ImageNet top-1, as in {shown}.{missing}"
+    yield f"top-1 accuracy: as in {shown}.{missing}"
 
 
 def _describe_notes(sweep: Sweep) -> Iterator[str]:

@@ -24,7 +24,7 @@ class CellResult:
     """One cell and what was found of it.
 
     label, spec: as a Trace has them. cost: totals in the convention of the sweep; None
-    where it failed. uncounted: calls of operations that no number includes.
+    where it failed before it was counted. uncounted: calls of operations that no number includes.
     memory: predicted peak of activations, bytes. latency: nanoseconds of a pass, the
     median. samples: nanoseconds of every clean pass behind it. machine: which of
     `Sweep.machines` measured it. accuracy: published or the user's own.
@@ -73,7 +73,7 @@ class Sweep:
 
     @cached_property
     def failed(self) -> tuple[CellResult, ...]:
-        """The cells that have an error instead of a cost."""
+        """The cells that have an error instead of what was asked for."""
         return tuple(result for result in self.results if result.error)
 
     @cached_property

@@ -145,7 +145,7 @@ def _write_pivot(sweep: Sweep, pivot: Pivot) -> SweepTable:
 
 def name_pivot(pivot: Pivot, convention: Convention | None, unit: TimeUnit) -> str:
     """`MACs: alpha down, resolution across`, after it the values of the other axes."""
-    names = {"memory": pivot.quantity.title, "top1": f"{pivot.quantity.title}, %"}
+    names = {"memory": pivot.quantity.title, "top1": "top-1 accuracy, %"}
     heading = name_column(pivot.quantity, convention, unit)
     name = names.get(pivot.quantity.name, heading)
     if _is_constant(pivot):

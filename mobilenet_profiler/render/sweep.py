@@ -122,20 +122,26 @@ def render_latex(
     Titles and remarks are comments.
     """
     tables = list_tables(sweep, quantities, long, down, across)
-    head = _comment([describe_sweep(sweep), *_list_all_remarks(sweep, quantities)])
+    head = write_comment([describe_sweep(sweep), *_list_all_remarks(sweep, quantities)])
     return "\n".join([head, *map(_write_latex, tables)])
 
 
-def _comment(lines: Sequence[str]) -> str:
+def _write_latex(table: SweepTable) -> str:
+    title = write_comment([table.title]) if table.title else ""
+    return title + write_tabular(table.lines, table.texts)
+
+
+def write_comment(lines: Sequence[str]) -> str:
+    """Lines that LaTeX passes over."""
     return "".join(f"% {' '.join(line.split())}\n" for line in lines)
 
 
-def _write_latex(table: SweepTable) -> str:
-    title = _comment([table.title]) if table.title else ""
-    align = "".join("l" if heading in table.texts else "r" for heading in table.lines[0])
-    rows = [f"{' & '.join(map(escape_latex, line))} \\\\\n" for line in table.lines]
+def write_tabular(lines: Lines, texts: Sequence[str]) -> str:
+    """Lines as a `tabular`; texts: headings of columns that are no numbers."""
+    align = "".join("l" if heading in texts else "r" for heading in lines[0])
+    rows = [f"{' & '.join(map(escape_latex, line))} \\\\\n" for line in lines]
     return (
-        f"{title}\\begin{{tabular}}{{{align}}}\n\\toprule\n{rows[0]}\\midrule\n"
+        f"\\begin{{tabular}}{{{align}}}\n\\toprule\n{rows[0]}\\midrule\n"
         f"{''.join(rows[1:])}\\bottomrule\n\\end{{tabular}}\n"
     )
 

@@ -45,7 +45,7 @@ def test_each_quantity_is_a_table_of_alpha_down_and_resolution_across() -> None:
     assert table[0].split() == ["alpha", "224", "192", "160", "128"]
     assert table[2].split() == ["1", "568,740,352", "418,121,728", "290,675,200", "186,400,768"]
     assert table[5].split()[:2] == ["0.25", "41,030,272"]
-    assert "ImageNet top-1 accuracy, %: alpha down, resolution across" in text
+    assert "top-1 accuracy, %: alpha down, resolution across" in text
 
 
 def test_what_no_resolution_changes_is_shown_once() -> None:

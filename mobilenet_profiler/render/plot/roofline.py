@@ -36,6 +36,7 @@ from mobilenet_profiler.render.plot.style import (
     add_foot,
     choose_marks,
     make_figure,
+    title_marks,
     use_theme,
 )
 from mobilenet_profiler.units import format_digits, format_size
@@ -201,7 +202,7 @@ def draw_points(axes: Axes, points: Sequence[RooflinePoint], theme: Theme) -> li
     marks = choose_marks(sorted(kinds, key=lambda kind: -kinds[kind]), theme)
     for kind, mark in marks.items():
         own = sorted((point for point in points if point.kind == kind), key=lambda p: -p.share)
-        axes.scatter(
+        drawn = axes.scatter(
             [point.intensity for point in own],
             [point.macs_per_second / _GIGA for point in own],
             s=[find_area(point.share) for point in own],
@@ -213,6 +214,7 @@ def draw_points(axes: Axes, points: Sequence[RooflinePoint], theme: Theme) -> li
             zorder=4,
             label=kind,
         )
+        title_marks(drawn, [describe_point(point) for point in own])
     return [
         Line2D(
             *([], []),
@@ -225,6 +227,14 @@ def draw_points(axes: Axes, points: Sequence[RooflinePoint], theme: Theme) -> li
         )
         for kind, mark in marks.items()
     ]
+
+
+def describe_point(point: RooflinePoint) -> str:
+    """A layer in a line, for a tooltip."""
+    return (
+        f"{point.name} ({point.kind}): {format_digits(point.macs_per_second / _GIGA)} GMAC/s at "
+        f"{format_digits(point.intensity)} MACs/byte, {format_part(point.share)} of the time"
+    )
 
 
 def format_part(share: float) -> str:

@@ -143,26 +143,68 @@ def apply_settings(settings: Any) -> None:
     mpl.rcParams.update(settings)
 
 
-def make_figure(width: str = "column", height: float = 2.6) -> Figure:
+class Drawing(Figure):
+    """A figure whose marks can say what they are.
+
+    titles: by an artist's gid, a line for each of its marks in the order in which it draws
+    them; a picture leaves them out, a page shows them where one points at a mark.
+    """
+
+    titles: dict[str, tuple[str, ...]]
+
+
+def make_figure(width: str = "column", height: float = 2.6) -> Drawing:
     """An empty figure as wide as a 'column' or a 'page', so many inches high."""
     size = (WIDTHS[width], height)
-    figure = Figure(figsize=size, dpi=RESOLUTION, layout="constrained")
+    figure = Drawing(figsize=size, dpi=RESOLUTION, layout="constrained")
+    figure.titles = {}
     FigureCanvasAgg(figure)  # measures text, as it will be in PNG
     return figure
 
 
-def add_foot(figure: Figure, handles: Sequence[Artist], text: str, theme: Theme) -> None:
-    """A legend below the axes, and a caption below that; the axes make room for both."""
+def title_marks(artist: Artist, titles: Sequence[str]) -> None:
+    """Say of each mark of an artist what it is; one line alone is of the whole artist."""
+    figure = artist.get_figure(root=True)
+    if not isinstance(figure, Drawing):
+        raise TypeError("the artist is in no figure of make_figure")
+    gid = f"marks-{len(figure.titles) + 1}"
+    artist.set_gid(gid)
+    figure.titles[gid] = tuple(titles)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a legend: what its entries have in common, '' for nothing, and they."""
+
+    title: str
+    handles: tuple[Artist, ...]
+
+
+def add_foot(
+    figure: Figure, handles: Sequence[Artist] | Sequence[Row], text: str, theme: Theme
+) -> None:
+    """A legend below the axes, and a caption below that; the axes make room for both.
+
+    handles: entries in as many columns as there is room for, or rows of them.
+    """
     height = float(figure.get_size_inches()[1]) * figure.dpi
     gap = _GAP * figure.dpi
     below = gap + _add_caption(figure, text, theme).get_window_extent().height
-    if handles:
-        legend = _add_legend(figure, handles, (below + gap) / height)
-        below += gap + legend.get_window_extent().height
+    rows = _list_rows(handles)
+    left = max((_measure_title(figure, row.title) for row in rows), default=0.0)
+    for row in reversed(rows):
+        legend = _add_legend(figure, row, left, (below + gap) / height)
+        below += gap / 2 + legend.get_window_extent().height
     below += gap
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.set(rect=(0, below / height, 1, 1 - below / height))  # type: ignore[call-arg]
+
+
+def _list_rows(handles: Sequence[Artist] | Sequence[Row]) -> list[Row]:
+    rows = [handle for handle in handles if isinstance(handle, Row)]
+    plain = tuple(handle for handle in handles if isinstance(handle, Artist))
+    return [row for row in (*rows, Row("", plain)) if row.handles]
 
 
 def _add_caption(figure: Figure, text: str, theme: Theme) -> Text:
@@ -180,23 +222,40 @@ def _add_caption(figure: Figure, text: str, theme: Theme) -> Text:
     return caption
 
 
-def _add_legend(figure: Figure, handles: Sequence[Artist], bottom: float) -> Legend:
-    """As many columns as the figure is wide enough for; bottom: as a part of its height."""
-    for columns in range(len(handles), 0, -1):
+def _measure_title(figure: Figure, title: str) -> float:
+    """The width that the title of a legend's row takes, pixels."""
+    if not title:
+        return 0.0
+    probe = figure.text(0, 0, title, fontsize=SMALL)
+    width = probe.get_window_extent().width + _GAP * figure.dpi
+    probe.remove()
+    return float(width)
+
+
+def _add_legend(figure: Figure, row: Row, left: float, bottom: float) -> Legend:
+    """As many columns as the figure is wide enough for, right of what is left of it (pixels);
+    bottom: as a part of its height."""
+    for columns in range(len(row.handles), 0, -1):
         legend = figure.legend(
-            handles=handles,
+            handles=row.handles,
             loc="lower left",
-            bbox_to_anchor=(0, bottom),
+            bbox_to_anchor=(left / figure.bbox.width, bottom),
             ncols=columns,
             columnspacing=1.0,
             handletextpad=0.4,
             borderpad=0,
             borderaxespad=0.5,
+            handlelength=1.2 if row.title else None,
         )
-        if legend.get_window_extent().width <= 0.98 * figure.bbox.width or columns == 1:
+        if left + legend.get_window_extent().width <= 0.98 * figure.bbox.width or columns == 1:
             break
         legend.remove()
     legend.set_in_layout(False)
+    if row.title:
+        top = legend.get_window_extent().y1 / figure.bbox.height
+        x = _GAP * figure.dpi / figure.bbox.width
+        title = figure.text(x, top, row.title, fontsize=SMALL, va="top")
+        title.set_in_layout(False)
     return legend
 
 
