@@ -83,32 +83,55 @@ def _list_blocks(
     trace: Trace, rows: Mapping[str, Row], columns: tuple[Column, ...]
 ) -> Iterator[Block]:
     """A block with a head where it has several layers that multiply; else its rows alone."""
+    most = {
+        quantity: max((getattr(row.cost, quantity) for row in rows.values()), default=0)
+        for quantity in _SHARED.values()
+    }
     for whole in make_rows(trace, by="block"):
         own = [rows[path] for path in whole.paths]
-        lines = tuple(_make_line(row, trace, columns) for row in own)
         headed = sum(row.multiplies for row in own) > 1
-        yield Block(lines, _make_head(whole, trace, columns) if headed else ())
+        lines = tuple(
+            Line(
+                tuple(_make_cell(column, row, trace, most) for column in columns),
+                row.kind,
+                minor=not row.multiplies,
+            )
+            for row in own
+        )
+        if headed:
+            yield Block(
+                tuple(_tuck(line, f"{whole.name}.") for line in lines),
+                _make_head(whole, trace, columns),
+            )
+        else:
+            yield Block(lines)
 
 
-def _make_line(row: Row, trace: Trace, columns: tuple[Column, ...]) -> Line:
-    cells = tuple(_make_cell(column, row, trace) for column in columns)
-    return Line(cells, row.kind, minor=not row.multiplies)
+def _tuck(line: Line, under: str) -> Line:
+    """A row below the head of its block, whose name it need not say again."""
+    first, *others = line.cells
+    if not first.text.startswith(under):
+        return line
+    name = replace(first, text=first.text.removeprefix(under), under=under)
+    return replace(line, cells=(name, *others))
 
 
 def _make_head(row: Row, trace: Trace, columns: tuple[Column, ...]) -> tuple[Cell, ...]:
     """The sums of a block; what only one layer has is left empty."""
-    own = ("layer", "output", *_SUMS, *_SHARED, "memory")
+    own = ("layer", *_SUMS, *_SHARED, "memory")
     return tuple(
         _make_cell(column, row, trace) if column.name in own else Cell("") for column in columns
     )
 
 
-def _make_cell(column: Column, row: Row, trace: Trace) -> Cell:
-    total = trace.total
-    text = column.cell(row, total)
-    if column.name in _SHARED and row.name != "total":
+def _make_cell(
+    column: Column, row: Row, trace: Trace, most: Mapping[str, int] | None = None
+) -> Cell:
+    """A cell; most: what the longest bar of each quantity stands for, none draws no bar."""
+    text = column.cell(row, trace.total)
+    if column.name in _SHARED:
         quantity = _SHARED[column.name]
-        whole = getattr(total, quantity)
+        whole = most[quantity] if most else 0
         return Cell(text, share=getattr(row.cost, quantity) / whole if whole else None)
     if column.name == "memory" and row.memory:
         return Cell(text, key=row.memory.peak)
@@ -122,8 +145,10 @@ def make_kind_table(trace: Trace, name: str) -> PageTable:
     columns = choose_columns(_KIND_COLUMNS, convention=trace.convention)
     rows = [replace(row, name=row.kind) for row in summarise_kinds(trace)]
     kinds = [row for row in rows if row.cost.params or row.multiplies]
+    whole = {quantity: getattr(trace.total, quantity) for quantity in _SHARED.values()}
     lines = tuple(
-        Line(tuple(_make_cell(column, row, trace) for column in columns), row.kind) for row in kinds
+        Line(tuple(_make_cell(column, row, trace, whole) for column in columns), row.kind)
+        for row in kinds
     )
     total = make_total(trace, kinds)
     headings = [Heading("kind of layer", False), *map(_make_heading, columns[1:])]

@@ -64,7 +64,9 @@ def make_measured(profile: Profile, ceiling: Ceiling | None, name: str) -> Measu
         describe_machine(profile),
         str(profile.environment.get("date", ""))[:10],
         tuple(list_totals(profile)),
-        make_plain_table(f"{name}-phases", "By phase", phases, ("phase",), True) if phases else None,
+        make_plain_table(f"{name}-phases", "By phase", phases, ("phase",), True)
+        if phases
+        else None,
         _make_kinds(sheet, f"{name}-kinds"),
         _make_table(sheet, columns, f"{name}-layers", "Layer by layer, with times"),
         describe_sheet(sheet, columns),

@@ -267,9 +267,8 @@ const showTips = () => {
   };
   for (const drawing of document.querySelectorAll(".drawing")) {
     const marks = [];
-    for (const title of drawing.querySelectorAll("svg g > title, svg path > title, svg use > title")) {
+    for (const title of drawing.querySelectorAll(".mark > title")) {
       const mark = title.parentNode;
-      if (mark === drawing.querySelector("svg") || !title.textContent.trim()) continue;
       mark.dataset.tip = title.textContent.trim();
       title.remove();
       marks.push(mark);

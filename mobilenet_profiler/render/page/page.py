@@ -31,6 +31,8 @@ from mobilenet_profiler.render.page.measured import Measured, make_measured
 from mobilenet_profiler.render.page.sides import Side, make_kind_sides, make_layer_sides, make_sides
 from mobilenet_profiler.render.page.tables import PageTable
 from mobilenet_profiler.render.page.verdicts import Tally, list_tallies, make_verdict_table
+from mobilenet_profiler.render.plot.inline import list_variables
+from mobilenet_profiler.render.plot.style import DARK, LIGHT
 from mobilenet_profiler.report import Report
 from mobilenet_profiler.rows import describe_memory, list_warnings
 from mobilenet_profiler.spec import list_label_parts
@@ -121,16 +123,14 @@ def render_page(
     scripts = [Markup(_read(name)) for name in _SCRIPTS]
     return template.render(
         page=page,
-        style=Markup(_read("page.css")),
+        style=Markup(_write_colours() + _read("page.css")),
         scripts=scripts,
         policy=_write_policy(scripts),
         Markup=Markup,
     )
 
 
-def make_page(
-    report: Report, pictures: Sequence[Picture] = (), others: Sequence[str] = ()
-) -> Page:
+def make_page(report: Report, pictures: Sequence[Picture] = (), others: Sequence[str] = ()) -> Page:
     """What the page shows of a report."""
     known, comparison = report.verification, report.comparison
     return Page(
@@ -139,9 +139,9 @@ def make_page(
         version=__version__,
         networks=tuple(_list_networks(report)),
         sentences=comparison.sentences if comparison else (),
-        sides=(
-            make_sides(comparison), make_kind_sides(comparison), *make_layer_sides(comparison)
-        ) if comparison else (),
+        sides=(make_sides(comparison), make_kind_sides(comparison), *make_layer_sides(comparison))
+        if comparison
+        else (),
         side_notes=tuple(list_notes(comparison)) if comparison else (),
         grids=make_grids(report.sweep, "grid") if report.sweep else None,
         pictures=tuple(pictures),
@@ -251,6 +251,19 @@ def break_name(text: str) -> Markup:
     """A name as markup, whose lines may end after its dots, lines and slashes."""
     parts = re.split(r"(?<=[._/])(?=[^._/])", text)
     return Markup("<wbr>").join(parts)
+
+
+def _write_colours() -> str:
+    """The colours of figures as variables, for both themes and on paper."""
+    light, dark = (
+        "".join(f"{key}:{own};" for key, own in list_variables(theme).items())
+        for theme in (LIGHT, DARK)
+    )
+    return (
+        f":root{{{light}}}"
+        f'@media screen and (prefers-color-scheme:dark){{:root:not([data-theme="light"]){{{dark}}}}}'
+        f'@media screen{{:root[data-theme="dark"]{{{dark}}}}}'
+    )
 
 
 @cache

@@ -102,9 +102,7 @@ def _make_table(
     )
 
 
-def _list_cells(
-    comparison: ModelComparison, row: AlignedCost, layered: bool
-) -> tuple[Cell, ...]:
+def _list_cells(comparison: ModelComparison, row: AlignedCost, layered: bool) -> tuple[Cell, ...]:
     places = range(len(comparison.names))
     cells = [Cell(row.name), *([Cell(row.kind)] if layered else [])]
     for quantity in ("macs", "params"):

@@ -15,7 +15,8 @@ class Cell:
 
     text: as it is read. key: the number that it sorts by, where its text does not begin with
     that. share: part of the whole, 0 to 1, drawn behind it. about: a second line, smaller.
-    tone: how it is marked, such as a verdict's status. link: where its second line leads.
+    tone: how it is marked, such as a verdict's status. link: where its second line leads. under: what its text begins with, left unsaid where the
+    row stands under that very head.
     """
 
     text: str
@@ -24,6 +25,7 @@ class Cell:
     about: str = ""
     tone: str = ""
     link: str = ""
+    under: str = ""
 
 
 @dataclass(frozen=True, slots=True)

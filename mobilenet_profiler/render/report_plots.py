@@ -1,0 +1,75 @@
+"""Which plots a report has: those for which it knows enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from matplotlib.figure import Figure
+
+from mobilenet_profiler.grid.pivot import list_axis_names
+from mobilenet_profiler.grid.results import Sweep
+from mobilenet_profiler.measured.profile import Profile
+from mobilenet_profiler.measured.reach import find_dtype, list_points
+from mobilenet_profiler.measured.roofline import CONVOLUTION, Ceiling, find_peak
+from mobilenet_profiler.render.plot.heatmap import draw_heatmap
+from mobilenet_profiler.render.plot.roofline import draw_roofline
+from mobilenet_profiler.render.plot.tradeoff import draw_tradeoff
+from mobilenet_profiler.report import Report
+
+_WIDTH = "page"
+_AGAINST = {"macs": "MACs", "params": "params", "latency": "latency"}
+
+
+class Plot(NamedTuple):
+    """A plot. name: of its file. title: of its section. about: what it shows, in a sentence."""
+
+    name: str
+    title: str
+    about: str
+    figure: Figure
+
+
+def list_plots(report: Report) -> Iterator[Plot]:
+    """Every plot of a report, the tradeoff first."""
+    if report.sweep:
+        yield from _plot_sweep(report.sweep)
+    for place, (profile, ceiling) in enumerate(
+        zip(report.profiles, report.ceilings, strict=True), 1
+    ):
+        yield from _plot_profile(profile, ceiling, f"-{place}" if len(report.profiles) > 1 else "")
+
+
+def _plot_sweep(sweep: Sweep) -> Iterator[Plot]:
+    known = {quantity.name for quantity in sweep.quantities}
+    for name, title in _AGAINST.items():
+        if {name, "top1"} <= known:
+            yield Plot(
+                f"tradeoff-{name}",
+                f"Accuracy against {title}",
+                f"ImageNet top-1 accuracy of each cell of the grid against its {title}",
+                draw_tradeoff(sweep, name, width=_WIDTH),
+            )
+    if len(list_axis_names(sweep)) == 2:
+        for name in ("macs", "latency"):
+            if name in known:
+                title = _AGAINST[name]
+                yield Plot(
+                    f"heatmap-{name}",
+                    f"{title} over the grid",
+                    f"{title} of each cell of the grid",
+                    draw_heatmap(sweep, name, width=_WIDTH),
+                )
+
+
+def _plot_profile(profile: Profile, ceiling: Ceiling | None, suffix: str) -> Iterator[Plot]:
+    dtype, threads = find_dtype(profile, CONVOLUTION), profile.setup.threads
+    if ceiling is not None and find_peak(ceiling, dtype, threads) is not None:
+        label = profile.label
+        yield Plot(
+            f"roofline{suffix}",
+            f"Roofline: {label}",
+            f"Multiply-accumulates a second that each layer reached, under the machine's ceilings: "
+            f"{label}",
+            draw_roofline(list_points(profile), ceiling, dtype, threads, label, width=_WIDTH),
+        )
