@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
@@ -17,7 +16,7 @@ from mobilenet_profiler.render.json import render_json
 from mobilenet_profiler.render.page.page import Picture, render_page
 from mobilenet_profiler.render.plot.inline import encode_inline
 from mobilenet_profiler.render.plot.style import encode_figure
-from mobilenet_profiler.render.report_plots import list_plots
+from mobilenet_profiler.render.report_plots import Plot, list_plots
 from mobilenet_profiler.render.text import escape_markdown, render_csv, render_markdown
 from mobilenet_profiler.report import Report
 from mobilenet_profiler.rows import make_rows
@@ -25,32 +24,35 @@ from mobilenet_profiler.rows import make_rows
 PAGE, SUMMARY = "index.html", "report.md"
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A plot of the report. name: of its file."""
-
-    name: str
-    title: str
-    about: str
-    figure: Figure
-
-
 def list_files(report: Report) -> dict[str, bytes]:
     """The bytes of every file by its name in the folder; the same for the same report.
 
     The JSON files are those that `read_trace`, `read_sweep` and `read_profiles` read back.
     """
-    drawn = tuple(Drawn(*plot) for plot in list_plots(report))
-    data = dict(_list_data(report))
-    figures = {f"figures/{own.name}.svg": encode_figure(own.figure, "svg") for own in drawn}
-    page = render_page(report, tuple(map(_make_picture, drawn)), tuple(data))
-    texts = {PAGE: page, SUMMARY: _write_markdown(report, drawn, tuple(data)), **data}
-    return {**{name: text.encode() for name, text in texts.items()}, **figures}
+    plots, data = tuple(list_plots(report)), dict(_list_data(report))
+    wide = [plot.draw("page") for plot in plots]
+    pictures = tuple(map(_make_picture, plots, wide))
+    texts = {
+        PAGE: render_page(report, pictures, tuple(data)),
+        SUMMARY: _write_markdown(report, plots, tuple(data)),
+        **data,
+    }
+    return {
+        **{name: text.encode() for name, text in texts.items()},
+        **{
+            f"figures/{plot.name}.svg": encode_figure(figure, "svg")
+            for plot, figure in zip(plots, wide, strict=True)
+        },
+    }
 
 
-def _make_picture(drawn: Drawn) -> Picture:
-    svg = encode_inline(drawn.figure, prefix=f"plot-{drawn.name}", label=drawn.about)
-    return Picture(drawn.name, drawn.title, svg, drawn.about)
+def _make_picture(plot: Plot, wide: Figure) -> Picture:
+    """A plot for the page, twice: its text is as large as other text on a phone too."""
+    svg, narrow = (
+        encode_inline(figure, prefix=f"{prefix}-{plot.name}", label=plot.about)
+        for figure, prefix in ((wide, "plot"), (plot.draw("column"), "small"))
+    )
+    return Picture(plot.name, plot.title, svg, plot.about, narrow)
 
 
 def _list_data(report: Report) -> Iterator[tuple[str, str]]:
@@ -105,11 +107,11 @@ def _make_sheets(report: Report) -> list[Sheet]:
     ]
 
 
-def _write_markdown(report: Report, drawn: Sequence[Drawn], data: Sequence[str]) -> str:
+def _write_markdown(report: Report, plots: Sequence[Plot], data: Sequence[str]) -> str:
     """The same for a code host: tables, the plots as pictures, links to the data."""
     sections: Mapping[str, Callable[[], str]] = {
         "Side by side": lambda: _write_comparison(report),
-        "Plots": lambda: _write_plots(drawn),
+        "Plots": lambda: _write_plots(plots),
         "Layers": lambda: "\n".join(render_markdown(own, make_rows(own)) for own in report.traces),
         "Grid": lambda: sweep.render_markdown(report.sweep) if report.sweep else "",
         "Published figures": lambda: _write_verdicts(report),
@@ -128,8 +130,8 @@ def _write_comparison(report: Report) -> str:
     return compare.render_markdown(comparison, layers=False) if comparison else ""
 
 
-def _write_plots(drawn: Sequence[Drawn]) -> str:
-    return "\n".join(f"![{escape_markdown(own.about)}](figures/{own.name}.svg)\n" for own in drawn)
+def _write_plots(plots: Sequence[Plot]) -> str:
+    return "\n".join(f"![{escape_markdown(own.about)}](figures/{own.name}.svg)\n" for own in plots)
 
 
 def _write_verdicts(report: Report) -> str:

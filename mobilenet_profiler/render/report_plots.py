@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
@@ -17,17 +17,20 @@ from mobilenet_profiler.render.plot.roofline import draw_roofline
 from mobilenet_profiler.render.plot.tradeoff import draw_tradeoff
 from mobilenet_profiler.report import Report
 
-_WIDTH = "page"
 _AGAINST = {"macs": "MACs", "params": "params", "latency": "latency"}
 
 
 class Plot(NamedTuple):
-    """A plot. name: of its file. title: of its section. about: what it shows, in a sentence."""
+    """A plot.
+
+    name: of its file. title: of its section. about: what it shows, in a sentence.
+    draw: makes it as wide as a 'column' or a 'page'.
+    """
 
     name: str
     title: str
     about: str
-    figure: Figure
+    draw: Callable[[str], Figure]
 
 
 def list_plots(report: Report) -> Iterator[Plot]:
@@ -48,7 +51,7 @@ def _plot_sweep(sweep: Sweep) -> Iterator[Plot]:
                 f"tradeoff-{name}",
                 f"Accuracy against {title}",
                 f"ImageNet top-1 accuracy of each cell of the grid against its {title}",
-                draw_tradeoff(sweep, name, width=_WIDTH),
+                _draw_with(draw_tradeoff, sweep, name),
             )
     if len(list_axis_names(sweep)) == 2:
         for name in ("macs", "latency"):
@@ -58,7 +61,7 @@ def _plot_sweep(sweep: Sweep) -> Iterator[Plot]:
                     f"heatmap-{name}",
                     f"{title} over the grid",
                     f"{title} of each cell of the grid",
-                    draw_heatmap(sweep, name, width=_WIDTH),
+                    _draw_with(draw_heatmap, sweep, name),
                 )
 
 
@@ -71,5 +74,10 @@ def _plot_profile(profile: Profile, ceiling: Ceiling | None, suffix: str) -> Ite
             f"Roofline: {label}",
             f"Multiply-accumulates a second that each layer reached, under the machine's ceilings: "
             f"{label}",
-            draw_roofline(list_points(profile), ceiling, dtype, threads, label, width=_WIDTH),
+            _draw_with(draw_roofline, list_points(profile), ceiling, dtype, threads, label),
         )
+
+
+def _draw_with(draw: Callable[..., Figure], *given: Any) -> Callable[[str], Figure]:
+    """A plot but for its width."""
+    return lambda width: draw(*given, width=width)

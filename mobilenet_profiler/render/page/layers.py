@@ -62,7 +62,10 @@ def make_layer_table(trace: Trace, name: str, title: str) -> PageTable:
         title,
         tuple(map(_make_heading, columns)),
         blocks,
-        tuple(_make_cell(column, total, trace) for column in columns),
+        tuple(
+            Cell("") if column.name in _SHAPES else _make_cell(column, total, trace)
+            for column in columns
+        ),
         minor="layers without MACs",
         noun="layers",
         colours=colour_kinds(layer.kind for layer in trace.layers),

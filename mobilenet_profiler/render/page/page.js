@@ -262,6 +262,7 @@ const showTips = () => {
     tip.style.top = `${above > 8 ? above : y + 18}px`;
   };
   const place = (mark) => {
+    mark.scrollIntoView({ block: "nearest", inline: "nearest" });
     const { left, top, width } = mark.getBoundingClientRect();
     show(mark, left + width / 2, top);
   };

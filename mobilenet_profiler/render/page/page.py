@@ -54,13 +54,14 @@ class Picture:
     """A plot for the page.
 
     name: of its element and file. title: above it. svg: the drawing, safe as markup. about:
-    what it shows, for who cannot see it.
+    what it shows, for who cannot see it. narrow: the same for a screen as wide as a hand.
     """
 
     name: str
     title: str
     svg: str
     about: str = ""
+    narrow: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +181,14 @@ def _list_networks(report: Report) -> Iterator[Network]:
 
 
 def _is_of(profile: Profile, trace: Trace) -> bool:
-    """Whether a profile is of that network and input."""
-    own, other = profile.trace.spec, trace.spec
-    return all(own.get(key) == other.get(key) for key in ("model", "options", "inputs", "mode"))
+    """Whether a profile is of that network and input, however its options were written."""
+    own, other = profile.trace, trace
+    return own.spec.get("model") == other.spec.get("model") and _outline(own) == _outline(other)
+
+
+def _outline(trace: Trace) -> list[tuple[object, ...]]:
+    """What no convention changes of the layers."""
+    return [(layer.path, layer.input_shape, layer.weight_shape) for layer in trace.layers]
 
 
 def _list_cards(
@@ -206,7 +212,9 @@ def _list_cards(
         latency = profile.latency
         value = format_estimate(latency)
         about = f"median of {latency.count} passes, {format_interval(latency)}"
-        machine = f"{profile.setup.device}, {profile.setup.dtype}, batch {profile.setup.batch}"
+        setup = profile.setup
+        threads = f", threads {setup.threads}" if setup.device == "cpu" else ""
+        machine = f"{setup.device}{threads}, {setup.dtype}, batch {setup.batch}"
         yield Card("latency", *_split(value), f"{about}; {machine}")
 
 
@@ -256,12 +264,13 @@ def break_name(text: str) -> Markup:
 def _write_colours() -> str:
     """The colours of figures as variables, for both themes and on paper."""
     light, dark = (
-        "".join(f"{key}:{own};" for key, own in list_variables(theme).items())
+        "".join(f"{name}:{colour};" for name, colour in list_variables(theme).items())
         for theme in (LIGHT, DARK)
     )
+    system = "@media screen and (prefers-color-scheme:dark)"
     return (
         f":root{{{light}}}"
-        f'@media screen and (prefers-color-scheme:dark){{:root:not([data-theme="light"]){{{dark}}}}}'
+        f'{system}{{:root:not([data-theme="light"]){{{dark}}}}}'
         f'@media screen{{:root[data-theme="dark"]{{{dark}}}}}'
     )
 

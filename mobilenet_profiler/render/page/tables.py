@@ -14,9 +14,10 @@ class Cell:
     """One cell.
 
     text: as it is read. key: the number that it sorts by, where its text does not begin with
-    that. share: part of the whole, 0 to 1, drawn behind it. about: a second line, smaller.
-    tone: how it is marked, such as a verdict's status. link: where its second line leads. under: what its text begins with, left unsaid where the
-    row stands under that very head.
+    that. share: 0 to 1, the length of the bar behind it. about: a second line, smaller.
+    tone: how it is marked, such as a verdict's status. place: where that is from, before its
+    second line; link: the address of that. under: what its text begins with, left unsaid
+    where the row stands under that very head.
     """
 
     text: str
@@ -25,6 +26,7 @@ class Cell:
     about: str = ""
     tone: str = ""
     link: str = ""
+    place: str = ""
     under: str = ""
 
 
@@ -54,7 +56,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows that stand together. head: cells above them, which sum them up; none for lone rows."""
+    """Rows that stand together.
+
+    head: cells above them, which sum them up; none for lone rows. Where there are fewer than
+    columns, the first has the room of those that are missing.
+    """
 
     lines: tuple[Line, ...]
     head: tuple[Cell, ...] = ()

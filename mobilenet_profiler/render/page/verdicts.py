@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mobilenet_profiler.published.catalogue import list_sources
@@ -15,6 +14,7 @@ from mobilenet_profiler.units import format_count
 from mobilenet_profiler.verification.verdicts import STATUSES, Verdict, Verification
 
 _ARXIV = re.compile(r"\barXiv (\d{4}\.\d{4,5})\b")
+_SAID = {"agrees": "agree", "known difference": "known", "differs": "differ", "listed": "listed"}
 _HEADINGS = (
     Heading("figure", False, about="table and row of the source, and the quantity"),
     Heading("network", False),
@@ -58,15 +58,14 @@ def make_verdict_table(known: Verification, name: str) -> PageTable:
 
 def _make_block(source: str, part: Verification) -> Block:
     lines = tuple(_make_line(verdict) for verdict in part.verdicts)
-    return Block(lines, (_name_source(source), *_sum_up(part)))
+    return Block(lines, (_name_source(source), _sum_up(part)))
 
 
-def _sum_up(part: Verification) -> Iterator[Cell]:
-    """The other cells of a source's head: counts of verdicts in the last."""
+def _sum_up(part: Verification) -> Cell:
+    """How many figures have each verdict."""
     counts = part.count()
-    shown = [f"{format_count(count)} {name}" for name, count in counts.items() if count]
-    yield from (Cell("") for _ in _HEADINGS[3:])
-    yield Cell(", ".join(shown))
+    shown = [f"{format_count(count)} {_SAID[name]}" for name, count in counts.items() if count]
+    return Cell(", ".join(shown))
 
 
 def _name_source(source: str) -> Cell:
@@ -76,7 +75,7 @@ def _name_source(source: str) -> Cell:
         return Cell(source)
     found = _ARXIV.search(known.where)
     link = f"https://arxiv.org/abs/{found[1]}" if found else ""
-    return Cell(known.title, about=f"{known.where}. Counts: {known.counts}.", link=link)
+    return Cell(known.title, about=f"Counts: {known.counts}.", link=link, place=known.where)
 
 
 def _make_line(verdict: Verdict) -> Line:
