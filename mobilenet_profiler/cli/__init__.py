@@ -19,6 +19,7 @@ from mobilenet_profiler.cli.output import write_note, write_text
 from mobilenet_profiler.cli.profile import profile
 from mobilenet_profiler.cli.published import published
 from mobilenet_profiler.cli.report import report
+from mobilenet_profiler.cli.sweep import sweep
 from mobilenet_profiler.cli.table import table
 from mobilenet_profiler.cli.verify import verify
 from mobilenet_profiler.errors import UsageError
@@ -42,6 +43,7 @@ app.command()(conventions)
 app.command()(published)
 app.command()(verify)
 app.command()(compare)
+app.command()(sweep)
 app.command()(check)
 app.command()(report)
 app.command()(ceiling)

@@ -46,9 +46,7 @@ def bound_size(result: CellResult, item_size: int) -> int:
     return item_size * (cost.params + 2 * cost.activations) if cost else 0
 
 
-def name_machine(
-    environment: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]
-) -> str:
+def name_machine(environment: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> str:
     """The name among `known` of this very machine and its settings, or a new one.
 
     That of its GPU, where there is one, else of its processor; with a number where another

@@ -113,9 +113,7 @@ def make_order(
         _check_modes(settings, axes)
     chosen = choose_axes(models, axes, settings)
     sources = {name: value for name, value in (accuracies or {}).items() if value is not None}
-    return Order(
-        tuple(models), chosen, dict(settings), setup=given, accuracies=sources, **wanted
-    )
+    return Order(tuple(models), chosen, dict(settings), setup=given, accuracies=sources, **wanted)
 
 
 def _check_modes(settings: Mapping[str, Any], axes: Sequence[Axis]) -> None:

@@ -192,9 +192,7 @@ def measure_in_turns(
 
 def _gather(recording: Recording, notes: tuple[str, ...]) -> CellTimes:
     settled = () if recording.settled else ("it still got faster when its warm-up ended",)
-    return CellTimes(
-        tuple(taken.wall for taken in recording.passes[CLEAN]), (*notes, *settled)
-    )
+    return CellTimes(tuple(taken.wall for taken in recording.passes[CLEAN]), (*notes, *settled))
 
 
 def check_how(how: Mapping[str, Any]) -> None:

@@ -277,7 +277,9 @@ def count_all(
             if last is None or last[0] != _Place(cell):
                 last = _Place(cell), _take(next(counted), cell)
             result = replace(last[1], cell=cell, accuracy=accuracies[cell.key])
-            result = _leave_out(result, order, ("macs", "params", "weights", "activations", "memory"))
+            result = _leave_out(
+                result, order, ("macs", "params", "weights", "activations", "memory")
+            )
             if order.latency and not (result.error or result.left_out):
                 pending.append(result)
             else:
@@ -325,9 +327,7 @@ def _count_here(counter: Counter, cells: Sequence[Cell], jobs: int) -> Iterator[
         yield from map(counter, cells)
 
 
-def time_all(
-    journal: Journal, pending: Sequence[CellResult], time: Time, tell: OnProgress
-) -> None:
+def time_all(journal: Journal, pending: Sequence[CellResult], time: Time, tell: OnProgress) -> None:
     """Time every cell; each block goes into the journal when it is done."""
     for result, times, environment in time(journal.order, pending, tell):
         name = ""
@@ -345,14 +345,10 @@ def add_times(result: CellResult, times: CellTimes, machine: str) -> CellResult:
     if times.error:
         return replace(result, notes=notes, error=times.error)
     latency = estimate_median(times.samples)
-    return replace(
-        result, notes=notes, latency=latency, samples=times.samples, machine=machine
-    )
+    return replace(result, notes=notes, latency=latency, samples=times.samples, machine=machine)
 
 
-def _time_here(
-    order: Order, pending: Sequence[CellResult], tell: OnProgress
-) -> Iterator[Timed]:
+def _time_here(order: Order, pending: Sequence[CellResult], tell: OnProgress) -> Iterator[Timed]:
     free = measure_free(order.setup["device"])
     room = None if free is None else int(_ROOM * free)
     blocks = make_blocks(pending, room, find_item_size(order))
