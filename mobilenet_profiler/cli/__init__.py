@@ -18,6 +18,7 @@ from mobilenet_profiler.cli.operations import operations
 from mobilenet_profiler.cli.output import write_note, write_text
 from mobilenet_profiler.cli.profile import profile
 from mobilenet_profiler.cli.published import published
+from mobilenet_profiler.cli.sweep import sweep
 from mobilenet_profiler.cli.table import table
 from mobilenet_profiler.cli.verify import verify
 from mobilenet_profiler.errors import UsageError
@@ -41,6 +42,7 @@ app.command()(conventions)
 app.command()(published)
 app.command()(verify)
 app.command()(compare)
+app.command()(sweep)
 app.command()(check)
 app.command()(ceiling)
 

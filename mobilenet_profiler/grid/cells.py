@@ -104,7 +104,9 @@ def _refuse_own_values(model: str, axes: Sequence[Axis]) -> None:
     given = {RENAMED.get(name, name) for name in given}
     for axis in axes:
         if axis.name in given or {axis.name, *given} >= {"beta", "resolution"}:
-            raise UsageError(f"{model!r} has a value for the axis {axis.name} already; leave it out")
+            raise UsageError(
+                f"{model!r} has a value for the axis {axis.name} already; leave it out"
+            )
 
 
 def _takes(model: str, name: str) -> bool:

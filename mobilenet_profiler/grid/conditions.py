@@ -85,7 +85,9 @@ def _parse_condition(
         return Condition(part, name, comparison, _read_value(name, value), quantity=False)
     name = ALIASES.get(name, name)
     if name not in QUANTITIES:
-        raise unknown_name(f"name in condition {part!r}:", name, dict.fromkeys((*axes, *QUANTITIES)))
+        raise unknown_name(
+            f"name in condition {part!r}:", name, dict.fromkeys((*axes, *QUANTITIES))
+        )
     if name in _MEASURED and name not in measured:
         raise UsageError(f"condition {part!r} needs the {name} of each cell: ask for {name} too")
     return Condition(part, name, comparison, _read_amount(name, value, part), quantity=True)

@@ -89,3 +89,33 @@ def choose_axes(
 def make_all_axes(given: Mapping[str, Any]) -> tuple[Axis, ...]:
     """An axis for each name with its values, in their order."""
     return tuple(make_axis(name, values) for name, values in given.items())
+
+
+def make_order(
+    models: Sequence[str],
+    axes: Sequence[Axis],
+    settings: Mapping[str, Any],
+    how: Mapping[str, Any] | None = None,
+    accuracies: Mapping[str, Any] | None = None,
+    **wanted: Any,
+) -> Order:
+    """An order whose axes are chosen, with how its latencies are measured where they are wanted.
+
+    how: device, dtype, threads, …, as `profile` takes them; None stands for not given.
+    wanted: other fields of Order. Raises UsageError, for what goes with latencies alone too.
+    """
+    given = {name: value for name, value in (how or {}).items() if value not in (None, False)}
+    if given and not wanted.get("latency"):
+        name = next(iter(given)).replace("_", "-")
+        raise UsageError(f"{name} says how latency is measured: ask for latency too")
+    if wanted.get("latency"):
+        given = {"device": "cpu", **given}
+        _check_modes(settings, axes)
+    chosen = choose_axes(models, axes, settings)
+    sources = {name: value for name, value in (accuracies or {}).items() if value is not None}
+    return Order(tuple(models), chosen, dict(settings), setup=given, accuracies=sources, **wanted)
+
+
+def _check_modes(settings: Mapping[str, Any], axes: Sequence[Axis]) -> None:
+    if settings.get("mode", "eval") != "eval" or any(axis.name == "mode" for axis in axes):
+        raise UsageError("latency is that of inference, given a mode; leave it out")

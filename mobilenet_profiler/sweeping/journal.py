@@ -104,7 +104,9 @@ def _open_file(path: Path, resume: bool) -> Iterator[BinaryIO]:
         # Without resume the file must be new: two sweeps that begin at once cannot share it.
         file = path.open("r+b" if resume and path.exists() else "xb")
     except FileExistsError:
-        raise UsageError(f"{str(path)!r} is there already: resume it, or give another name") from None
+        raise UsageError(
+            f"{str(path)!r} is there already: resume it, or give another name"
+        ) from None
     except OSError as error:
         raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from None
     with file:
