@@ -61,6 +61,10 @@ class Report:
             return None
         return compare(*self.traces, accuracies=self.accuracies)
 
+    def find_profiles(self, trace: Trace) -> tuple[Profile, ...]:
+        """The profiles of that network and input, however its options were written."""
+        return tuple(own for own in self.profiles if _outline(own.trace) == _outline(trace))
+
     @property
     def machines(self) -> Mapping[str, Mapping[str, Any]]:
         """The environments in which anything was measured, each once, by what was measured there.
@@ -103,6 +107,12 @@ def make_report(
         tuple(profiles),
         tuple(ceilings) or (None,) * len(profiles),
     )
+
+
+def _outline(trace: Trace) -> tuple[object, ...]:
+    """What no convention changes of a network: its source, and the shapes of its layers."""
+    layers = ((own.path, own.input_shape, own.weight_shape) for own in trace.layers)
+    return (trace.spec.get("model"), *layers)
 
 
 def _is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

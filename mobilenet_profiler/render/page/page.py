@@ -165,7 +165,7 @@ def _list_networks(report: Report) -> Iterator[Network]:
         zip(report.names, report.traces, report.accuracies, strict=True), 1
     ):
         name = f"network-{place}"
-        profiles = [own for own in report.profiles if _is_of(own, trace)]
+        profiles = report.find_profiles(trace)
         yield Network(
             name,
             title,
@@ -178,17 +178,6 @@ def _list_networks(report: Report) -> Iterator[Network]:
             (*describe_memory(trace), *(f"Note: {note}" for note in trace.notes)),
             tuple(line for line in list_warnings(trace) if not line.startswith("note: ")),
         )
-
-
-def _is_of(profile: Profile, trace: Trace) -> bool:
-    """Whether a profile is of that network and input, however its options were written."""
-    own, other = profile.trace, trace
-    return own.spec.get("model") == other.spec.get("model") and _outline(own) == _outline(other)
-
-
-def _outline(trace: Trace) -> list[tuple[object, ...]]:
-    """What no convention changes of the layers."""
-    return [(layer.path, layer.input_shape, layer.weight_shape) for layer in trace.layers]
 
 
 def _list_cards(
