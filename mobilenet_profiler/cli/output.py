@@ -94,6 +94,8 @@ def write_folder(files: Mapping[str, bytes], output: str) -> None:
         for name, data in files.items():
             path = Path(os.path.realpath(folder / name))
             path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             staged[path] = _stage(path, data)
         for path, beside in staged.items():
             os.replace(beside, path)

@@ -44,13 +44,15 @@ def visit(browser: Browser, tmp_path: Path) -> Iterator[Visit]:
         file = tmp_path / f"page{len(contexts)}.html"
         file.write_text(text, encoding="utf-8")
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        context.set_default_timeout(10_000)
         contexts.append(context)
         page: Page = context.new_page()
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(file.as_uri())
-        settle(page)
+        if options.get("java_script_enabled", True):
+            settle(page)
         return page
 
     yield _visit

@@ -20,7 +20,7 @@ MACS, MINORS = 2, 58  # the column of MACs; layers without
 PAGES = ("v1", "resnet", "several", "hostile")
 LIMIT = 2_000_000
 
-_SHOWN = """(rows) => rows.filter((row) => row.getClientRects().length > 0)
+_SHOWN = """(rows) => rows.filter((row) => row.checkVisibility())
   .map((row) => [...row.cells].map((cell) => cell.textContent.trim()))"""
 _CONTRAST = """(selector) => {
   const light = (colour) => {
@@ -106,7 +106,7 @@ def test_names_sort_as_people_count_and_are_whole_where_no_block_heads_them(visi
     names = read_column(page, 0)
     assert names[:3] == ["Conv2d_0", "Conv2d_1.depthwise", "Conv2d_1.pointwise"]
     assert names.index("Conv2d_2.depthwise") < names.index("Conv2d_10.depthwise")
-    assert page.locator(f"{LAYERS} .in").first.is_visible()
+    assert page.locator(f"{LAYERS} .in:visible").count() == 26
 
 
 def test_a_kind_filters_and_the_sums_are_those_of_what_is_shown(visit: Visit) -> None:
@@ -195,7 +195,7 @@ def test_the_grid_shows_one_quantity_at_a_time(visit: Visit) -> None:
     page = visit(show("v1"))
     assert page.locator(".group:visible").count() == 1
     (pivot,) = make_pivots(make_published_sweep(), "top1")
-    page.get_by_text("top-1 %", exact=True).first.click()
+    page.locator("[value=grid-top1]").check()
     assert page.locator(".group:visible").get_attribute("id") == "grid-top1"
     cells = page.locator("#grid-top1 tbody tr").evaluate_all(_SHOWN)
     for row, (_, *texts) in zip(pivot.rows, cells, strict=True):
@@ -234,7 +234,7 @@ def test_a_mark_says_its_numbers_under_the_pointer(visit: Visit) -> None:
     mark = drawing.locator("[data-tip*='alpha=0.25 input=1x3x128x128']").first
     mark.hover()
     tip = page.locator("#tip")
-    assert "13,572,736" in (tip.text_content() or "") or "MACs" in (tip.text_content() or "")
+    assert "13,570,048" in (tip.text_content() or "")
     assert "41.5" in (tip.text_content() or "")
     box = tip.bounding_box()
     assert box is not None
@@ -319,27 +319,30 @@ def test_the_theme_is_the_systems_until_the_reader_chooses(visit: Visit, scheme:
     assert page.evaluate(mark) == {"light": "rgb(26, 26, 26)", "dark": "rgb(240, 240, 240)"}[other]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(
-    "selector",
-    [
-        *("body", ".cards .about", ".legend", "thead th", "nav a:not([aria-current])"),
-        *(".tone.agrees", ".tone.known-difference", ".head a", "#theme", ".status"),
-    ],
+TEXTS = (
+    *("body", ".cards .about", ".legend", "thead th", "nav a:not([aria-current])"),
+    *(".tone.agrees", ".tone.known-difference", ".head a", "#theme", ".status"),
 )
-def test_all_text_stands_out_from_its_ground(visit: Visit, scheme: Any, selector: str) -> None:
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_text_stands_out_from_its_ground(visit: Visit, scheme: Any) -> None:
     page = visit(show("v1"), color_scheme=scheme)
-    assert page.evaluate(_CONTRAST, selector) >= 4.5  # WCAG 2.2, AA
+    faint = [text for text in TEXTS if page.evaluate(_CONTRAST, text) < 4.5]  # WCAG 2.2, AA
+    assert faint == []
 
 
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize("width", [320, 390, 768, 1024, 1920])
-def test_nothing_is_wider_than_the_screen(visit: Visit, name: str, width: int) -> None:
-    page = visit(show(name), width=width, has_touch=width < 700)
-    for details in page.locator("details:not([open]) > summary").all():
-        details.click()
-    settle(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+@pytest.mark.parametrize("touch", [True, False])
+def test_nothing_is_wider_than_the_screen(visit: Visit, name: str, touch: bool) -> None:
+    page = visit(show(name), has_touch=touch)
+    for details in page.locator("details:not([open])").all():
+        details.evaluate("(own) => { own.open = true; }")
+    for width in (320, 390, 600) if touch else (768, 1024, 1920):
+        page.set_viewport_size({"width": width, "height": 900})
+        settle(page)
+        settle(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_on_a_phone_names_stay_in_sight_beside_the_numbers(visit: Visit) -> None:
@@ -408,8 +411,8 @@ def test_no_script_but_its_own_runs_and_nothing_is_fetched(browser: Browser, tmp
     file = tmp_path / "page.html"
     file.write_text(show("v1").replace("</main>", "<script>window.stolen = 1</script></main>"))
     page = browser.new_page()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    refused: list[str | None] = []
+    page.on("requestfailed", lambda request: refused.append(request.failure))
     page.goto(file.as_uri())
     page.evaluate(
         "document.body.append(Object.assign(new Image(), {src: 'http://127.0.0.1:9/a.png'}))"
@@ -417,7 +420,7 @@ def test_no_script_but_its_own_runs_and_nothing_is_fetched(browser: Browser, tmp
     page.wait_for_timeout(100)
     assert page.evaluate("window.stolen") is None
     assert read_macs(page)[0] == 10_838_016
-    assert {url.partition(":")[0] for url in asked} <= {"file", "data"}
+    assert refused == ["csp"]
     page.close()
 
 
@@ -451,13 +454,12 @@ def test_every_control_has_a_name_and_every_id_is_its_own(visit: Visit, name: st
 
 def test_networks_side_by_side_line_up_and_have_tables_of_their_own(visit: Visit) -> None:
     page = visit(show("several"))
-    rows = read_rows(page, "#sides")
-    assert [row[1].replace(",", "") for row in rows] != []
-    macs = [
-        row[[h.strip() for h in page.locator("#sides thead th").all_text_contents()].index("MACs")]
-        for row in rows
-    ]
+    heads = [text.strip() for text in page.locator("#sides thead th").all_text_contents()]
+    macs = [row[heads.index("MACs")] for row in read_rows(page, "#sides")]
     assert macs[0] == "568,740,352"
-    for place in (1, 2, 3):
-        assert len(read_rows(page, f"#network-{place}-layers")) > 20
+    assert len(macs) == 3
+    for place, text in enumerate(macs, 1):
+        table = f"#network-{place}-layers"
+        own = read_column(page, MACS, table)
+        assert sum(int(cell.replace(",", "")) for cell in own) == int(text.replace(",", ""))
     assert len(read_rows(page, "#side-layers")) >= 28

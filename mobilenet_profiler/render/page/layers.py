@@ -189,9 +189,10 @@ def _make_parts(trace: Trace, quantity: str) -> tuple[Part, ...]:
 
 def describe_main(trace: Trace) -> str:
     """Where most of the MACs are, in a sentence; '' where nothing multiplies."""
-    total, (first, *_) = trace.total, summarise_kinds(trace)
+    total = trace.total
     if not total.macs:
         return ""
+    first, *_ = summarise_kinds(trace)
     unit = trace.convention.unit if trace.convention else "MACs"
     layers = "one layer" if first.layers == 1 else f"{first.layers} layers"
     share = f"{format_share(first.cost.macs, total.macs)}% of the {unit}"
