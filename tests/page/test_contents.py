@@ -36,7 +36,6 @@ from tests.page.pages import (
 )
 from tests.sweeps import make_published_sweep
 
-
 LOADING = ("src", "href", "action", "data", "srcset", "poster", "xlink:href")
 
 
