@@ -57,7 +57,7 @@ def list_remarks(sweep: Sweep, quantities: Sequence[Quantity]) -> list[str]:
         *(_describe_accuracies(sweep) if "top1" in names else []),
         *_describe_notes(sweep),
     ]
-    if sweep.where:
+    if sweep.left_out:
         lines.append(f"{_count(sweep.left_out)} left out by the conditions: {_join_where(sweep)}.")
     return lines
 
