@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mobilenet_profiler.conventions.counting import Count
     from mobilenet_profiler.cost import Cost, LayerCost, OpCost, Trace, Uncounted
     from mobilenet_profiler.errors import UsageError
+    from mobilenet_profiler.grid.results import CellResult, Sweep
+    from mobilenet_profiler.grid.saved import read_sweep
     from mobilenet_profiler.measured.comparing import ProfileComparison, compare_profiles
     from mobilenet_profiler.measured.limit import LatencyLimit
     from mobilenet_profiler.measured.profile import Profile
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from mobilenet_profiler.published.figure import Figure
     from mobilenet_profiler.saved import read_trace
     from mobilenet_profiler.spec import ModelSpec, make_spec
+    from mobilenet_profiler.sweeping.sweep import sweep
     from mobilenet_profiler.timing.profiler import profile
     from mobilenet_profiler.trace.lifetimes import predict_memory
     from mobilenet_profiler.trace.registered import register_cost, unregister_cost
@@ -40,6 +43,7 @@ __all__ = [
     "Accuracy",
     "AlignedCost",
     "BudgetCheck",
+    "CellResult",
     "Cost",
     "Count",
     "Figure",
@@ -52,6 +56,7 @@ __all__ = [
     "OpCost",
     "Profile",
     "ProfileComparison",
+    "Sweep",
     "Trace",
     "Uncounted",
     "UsageError",
@@ -67,8 +72,10 @@ __all__ = [
     "profile",
     "read_profile",
     "read_profiles",
+    "read_sweep",
     "read_trace",
     "register_cost",
+    "sweep",
     "trace",
     "unregister_cost",
     "verify",
@@ -79,6 +86,9 @@ _HOMES = {
     **dict.fromkeys(("ModelSpec", "make_spec"), "spec"),
     **dict.fromkeys(("BudgetCheck", "Limit", "check"), "budget"),
     **dict.fromkeys(("Accuracy", "AlignedCost", "ModelComparison", "compare"), "comparing"),
+    **dict.fromkeys(("CellResult", "Sweep"), "grid.results"),
+    "read_sweep": "grid.saved",
+    "sweep": "sweeping.sweep",
     "read_trace": "saved",
     "MemoryUse": "memory",
     "predict_memory": "trace.lifetimes",

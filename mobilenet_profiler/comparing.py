@@ -26,9 +26,9 @@ NEARLY_ALL = 95  # per cent
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """A published top-1 accuracy on ImageNet.
+    """A top-1 accuracy: a published one on ImageNet, or a user's own.
 
-    text: as it is printed, '70.6%'. source: the paper and its table.
+    text: as it is printed, '70.6%'. source: the paper and its table, or the user's file.
     """
 
     text: str

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
+from typing import Any
+
 import pandas
 
 from mobilenet_profiler.cost import Trace
+from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.grid.axes import MODEL, NODE
+from mobilenet_profiler.grid.pivot import Pivot, make_pivots
+from mobilenet_profiler.grid.quantities import find_quantity
 from mobilenet_profiler.grid.results import CellResult, Sweep
 from mobilenet_profiler.measured.profile import FORWARD, Profile
 from mobilenet_profiler.measured.rows import TimedRow, make_timed_rows
 from mobilenet_profiler.measured.statistics import Estimate
 from mobilenet_profiler.memory import LayerMemory
+from mobilenet_profiler.spec import make_plain
 
 
 def frame_layers(trace: Trace) -> pandas.DataFrame:
@@ -64,20 +72,93 @@ _COUNTS = ("params", "weights", "macs", "activations")
 
 
 def frame_sweep(sweep: Sweep) -> pandas.DataFrame:
-    """A row a cell: model, the axes, params, weights, macs, activations, memory, latency.
+    """A row a cell: model, axes, on (the node, if any names one), counts, memory, latency, top1.
 
-    Counts and memory (bytes) are Int64, missing where a cell failed or none was asked for;
-    latency_ns, latency_low_ns, latency_high_ns: median of a pass and its interval; top1 in per
-    cent beside its source; uncounted: calls that no number includes; error: '' where it did
-    not fail.
+    params, weights, macs, activations and memory (bytes) are Int64, missing where a cell
+    failed or none was asked for; latency_ns, latency_low_ns, latency_high_ns: median of a pass
+    and its interval; top1 in per cent beside its source; uncounted: calls that no number
+    includes; error: '' where it did not fail.
     """
-    names = [axis.name for axis in sweep.axes]
+    nodes = [NODE] if any(result.cell.on for result in sweep.results) else []
+    names = [*(axis.name for axis in sweep.axes), *nodes]
     records = [_record_cell(result, names) for result in sweep.results]
     columns = [MODEL, *names, *_COUNTS, *_CELL_COLUMNS]
     frame = pandas.DataFrame(records, columns=columns)
     floats = ("latency_ns", "latency_low_ns", "latency_high_ns", "top1")
     whole = dict.fromkeys((*_COUNTS, "memory", "uncounted"), "Int64")
     return frame.astype({**whole, **dict.fromkeys(floats, "float64")})
+
+
+def frame_pivot(
+    sweep: Sweep, quantity: str, down: str | None = None, across: str | None = None
+) -> pandas.DataFrame:
+    """One quantity over two axes: alpha down, resolution across, where nobody says which.
+
+    The values of all other axes stand before those of the one that runs down. Counts and
+    bytes are Int64, times in nanoseconds and accuracies in per cent float64; missing where
+    a cell has none. Raises UsageError for a quantity or an axis that there is not.
+    """
+    pivots = make_pivots(sweep, quantity, down, across)
+    fixed = list(pivots[0].fixed) if pivots else []
+    columns = list(dict.fromkeys(column for pivot in pivots for column in pivot.columns))
+    places, records = [], []
+    for pivot in pivots:
+        for row in pivot.rows:
+            places.append((*map(_freeze, pivot.fixed.values()), _freeze(row)))
+            records.append([pivot.amount(row, column) for column in columns])
+    names = [*fixed, pivots[0].down if pivots else ""]
+    frame = pandas.DataFrame(
+        records,
+        index=_make_index(places, names),
+        columns=_make_index([(_freeze(column),) for column in columns], _name_columns(pivots)),
+    )
+    whole = find_quantity(quantity).name not in ("latency", "top1")
+    return frame.astype("Int64" if whole else "float64")
+
+
+def _name_columns(pivots: Sequence[Pivot]) -> list[str]:
+    return [pivots[0].across if pivots else ""]
+
+
+def _make_index(places: Sequence[tuple[object, ...]], names: Sequence[str]) -> pandas.Index[Any]:
+    """One level or several."""
+    if len(names) == 1:
+        return pandas.Index([place[0] for place in places], name=names[0], tupleize_cols=False)
+    return pandas.MultiIndex.from_tuples(places, names=list(names))
+
+
+def _freeze(value: Any) -> Any:
+    """A value that can be looked up: a list as a tuple."""
+    return tuple(map(_freeze, value)) if isinstance(value, list) else value
+
+
+def encode_parquet(sweep: Sweep) -> bytes:
+    """The same table as a Parquet file. Raises UsageError where pyarrow is not installed.
+
+    Values of an axis that are no numbers and no texts, such as lists, are written as text.
+    """
+    try:
+        import pyarrow  # noqa: F401  # pandas would say so only after all the work
+    except ImportError:
+        raise UsageError(
+            "parquet needs pyarrow: pip install 'mobilenet-profiler[parquet]'"
+        ) from None
+    frame = frame_sweep(sweep)
+    for name in (MODEL, *(axis.name for axis in sweep.axes)):
+        frame[name] = _even_out(frame[name])
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False, engine="pyarrow")
+    return buffer.getvalue()
+
+
+def _even_out(values: pandas.Series[Any]) -> pandas.Series[Any]:
+    """Values of one type: as they are where all are numbers or all are texts, else as text."""
+    known = [value for value in values if value is not None and value == value]
+    if all(isinstance(value, str) for value in known):
+        return values
+    if all(isinstance(value, int | float) for value in known):
+        return values
+    return values.map(lambda value: None if value is None else str(make_plain(value)))
 
 
 _CELL_COLUMNS = (

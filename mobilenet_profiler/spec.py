@@ -131,7 +131,7 @@ class ModelSpec:
         return {
             "model": self.model,
             "name": self.name or self.model,
-            "options": {key: _plain(value) for key, value in self.options.items()},
+            "options": {key: make_plain(value) for key, value in self.options.items()},
             "mode": self.mode,
             "inputs": [shape for item in self.known_inputs for shape in item.shapes],
             "arguments": [item.text for item in self.known_inputs],
@@ -361,15 +361,15 @@ def _check_name(name: Any) -> str | None:
 
 
 def _shorten(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else " ".join(str(_plain(value)).split())
+    return f"{value:g}" if isinstance(value, float) else " ".join(str(make_plain(value)).split())
 
 
-def _plain(value: Any) -> Any:
-    """JSON's own types as they are; of anything else its name, which no run changes."""
+def make_plain(value: Any) -> Any:
+    """A value for JSON: JSON's own types as they are; of anything else its name, which no run changes."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): make_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset | range):
-        return [_plain(item) for item in value]
+        return [make_plain(item) for item in value]
     return getattr(value, "__qualname__", type(value).__qualname__)

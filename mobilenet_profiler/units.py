@@ -237,6 +237,28 @@ def _parse_number(text: str) -> int | None:
     return exact.numerator if exact.denominator == 1 else None
 
 
+_SIZE = re.compile(r"(?P<number>\d+(\.\d+)?) ?(?P<prefix>[kmgt]?)(?P<binary>i?)b", re.ASCII | re.I)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+def parse_bytes(what: str, value: object) -> int:
+    """The bytes that `2MB`, `1.5 GiB`, `512 KiB` or `4096` stands for, rounded down.
+
+    kB, MB, GB and TB are powers of 1,000, KiB, MiB, … of 1,024. what: whose size it is, for
+    the UsageError that anything but a size above 0 raises.
+    """
+    text = value.strip() if isinstance(value, str) else value
+    found = _SIZE.fullmatch(text) if isinstance(text, str) else None
+    if found and not (found["binary"] and not found["prefix"]):
+        base = 1024 if found["binary"] else 1000
+        exact = int(Fraction(found["number"]) * base ** _POWERS[found["prefix"].lower()])
+    else:
+        exact = int(text) if str(text).isdecimal() and not isinstance(text, bool) else 0
+    if exact < 1:
+        raise UsageError(f"{what} must be bytes such as 2MB, 1.5 GiB or 4096, given {value!r}")
+    return exact
+
+
 _FINEST = 3  # places after the point of a number whose uncertainty is not known
 
 

@@ -18,6 +18,7 @@ from mobilenet_profiler.cli.operations import operations
 from mobilenet_profiler.cli.output import write_note, write_text
 from mobilenet_profiler.cli.profile import profile
 from mobilenet_profiler.cli.published import published
+from mobilenet_profiler.cli.sweep import sweep
 from mobilenet_profiler.cli.table import table
 from mobilenet_profiler.cli.verify import verify
 from mobilenet_profiler.errors import UsageError
@@ -41,6 +42,7 @@ app.command()(conventions)
 app.command()(published)
 app.command()(verify)
 app.command()(compare)
+app.command()(sweep)
 app.command()(check)
 app.command()(ceiling)
 
@@ -63,7 +65,7 @@ def _main(
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code: 0, 1 a check found a difference, 2 wrong use."""
     try:
-        return int(app(args=arguments, standalone_mode=False) or 0)
+        return _note_interruption(int(app(args=arguments, standalone_mode=False) or 0))
     except UsageError as error:
         return _fail(str(error))
     except BrokenPipeError:
@@ -71,12 +73,18 @@ def run(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (KeyboardInterrupt, typer.Abort):
-        write_note("interrupted")
-        return INTERRUPTED
+        return _note_interruption(INTERRUPTED)
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
         return _fail(error.format_message()) if error.format_message() else USAGE
+
+
+def _note_interruption(code: int) -> int:
+    """Say so where typer has made this exit code of Ctrl-C; the code."""
+    if code == INTERRUPTED:
+        write_note("interrupted")
+    return code
 
 
 def _fail(message: str) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from mobilenet_profiler.errors import UsageError
-from mobilenet_profiler.measured.profile import limit_threads
+from mobilenet_profiler.measured.profile import DTYPES, limit_threads
 from mobilenet_profiler.spec import SOURCE_FORMS
 from mobilenet_profiler.zoo.catalogue import list_models
 
@@ -116,6 +116,25 @@ InConvention = Annotated[
         help="Count as another tool or paper does; see `conventions`.",
         autocompletion=complete_convention,
     ),
+]
+Dtype = Annotated[
+    str | None,
+    typer.Option(help=", ".join(DTYPES) + " (the network's own).", show_default=False),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Of one operation on the CPU.", show_default=False),
+]
+ChannelsLast = Annotated[
+    bool, typer.Option("--channels-last", help="Memory format of weights and images.")
+]
+MinTime = Annotated[
+    float | None,
+    typer.Option(metavar="S", help="Seconds of clean passes.", show_default=False),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(metavar="P%", help="Until the median is known so well: 2%.", show_default=False),
 ]
 Source = Annotated[
     str | None,

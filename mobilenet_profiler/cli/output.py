@@ -33,6 +33,11 @@ def write_text(text: str, output: str = "-") -> None:
         _replace_file(Path(output), text.encode())
 
 
+def write_bytes(data: bytes, output: str) -> None:
+    """Bytes to a file that is replaced whole or not at all."""
+    _replace_file(Path(output), data)
+
+
 def check_figure_path(output: str) -> None:
     """Refuse a name that no figure can be written to, before anything is measured for it."""
     suffix = Path(output).suffix.lower().lstrip(".")

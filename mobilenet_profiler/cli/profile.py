@@ -74,17 +74,9 @@ def profile(
         ),
     ] = None,
     device: Annotated[str, typer.Option(metavar="D", help="cpu, cuda, cuda:N, mps.")] = "cpu",
-    dtype: Annotated[
-        str | None,
-        typer.Option(help=", ".join(DTYPES) + " (the network's own).", show_default=False),
-    ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Of one operation on the CPU.", show_default=False),
-    ] = None,
-    channels_last: Annotated[
-        bool, typer.Option("--channels-last", help="Memory format of weights and images.")
-    ] = False,
+    dtype: opt.Dtype = None,
+    threads: opt.Threads = None,
+    channels_last: opt.ChannelsLast = False,
     compile: Annotated[
         bool, typer.Option("--compile", help="Time the whole under torch.compile too.")
     ] = False,
@@ -92,16 +84,8 @@ def profile(
         int | None,
         typer.Option(metavar="N", help="Passes in all, half of them clean.", show_default=False),
     ] = None,
-    min_time: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="Seconds of clean passes.", show_default=False),
-    ] = None,
-    precision: Annotated[
-        str | None,
-        typer.Option(
-            metavar="P%", help="Until the median is known so well: 2%.", show_default=False
-        ),
-    ] = None,
+    min_time: opt.MinTime = None,
+    precision: opt.Precision = None,
     warmup: Annotated[
         int | None,
         typer.Option(
@@ -207,9 +191,12 @@ def check_optimizer(optimizer: str | None, mode: str) -> str:
 
 
 def check_end(
-    iterations: int | None, min_time: float | None, precision: str | None
+    iterations: int | None, min_time: float | None, precision: str | None, fewest: int = 2
 ) -> dict[str, int | float]:
-    """The rule that ends the measurement, as `profile_specs` takes it; one at most."""
+    """The rule that ends the measurement, as `profile_specs` takes it; one at most.
+
+    fewest: iterations, of which a profile has one half clean.
+    """
     given = {"iterations": iterations, "min_time": min_time, "precision": precision}
     named = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None]
     if len(named) > 1:
@@ -217,10 +204,9 @@ def check_end(
             f"give one of --iterations, --min-time and --precision, given {' and '.join(named)}"
         )
     if iterations is not None:
-        if iterations < 2:
-            raise UsageError(
-                f"--iterations must be at least 2, half of them clean, given {iterations}"
-            )
+        if iterations < fewest:
+            half = ", half of them clean" if fewest > 1 else ""
+            raise UsageError(f"--iterations must be at least {fewest}{half}, given {iterations}")
         return {"iterations": iterations}
     if min_time is not None:
         if not 0 < min_time < math.inf:

@@ -13,10 +13,10 @@ from mobilenet_profiler.spec import parse_argument
 
 MODEL, NODE = "model", "on"  # what an axis over networks, and over kinds of nodes, is called
 RENAMED = {"classes": "num_classes"}
+UNSWEPT = ("arguments", "inputs", "inputs_from")  # what is the same for every cell, or inside one
 MOST_VALUES = 100_000
 _NUMBER = r"[+-]?\d+(?:\.\d+)?"
 _RANGE = re.compile(rf"({_NUMBER}):({_NUMBER})(?::({_NUMBER}))?", re.ASCII)
-_UNSWEPT = ("arguments", "inputs", "inputs_from", MODEL, NODE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Axis:
     """One thing that differs over a grid, and its values in the order given.
 
     name: of an argument of the factory, or resolution, beta, batch, input, mode.
+    values: any that can be looked up: a list is a tuple here.
     """
 
     name: str
@@ -43,15 +44,39 @@ def parse_axis(text: str) -> Axis:
 def make_axis(name: str, values: Iterable[Any]) -> Axis:
     """The axis of that name. Raises UsageError for no values, too many, or one given twice."""
     name = RENAMED.get(name, name)
-    if name in _UNSWEPT:
+    if name in (*UNSWEPT, MODEL, NODE):
         raise UsageError(f"{name!r} is no axis; give an argument of the factory, or input")
-    listed = tuple(values)
+    listed = tuple(map(freeze_value, values))
     if not listed:
         raise UsageError(f"axis {name} needs a value, given none")
-    for index, value in enumerate(listed):
-        if value in listed[:index]:
-            raise UsageError(f"axis {name} has the value {value!r} twice")
+    if len(listed) > MOST_VALUES:
+        raise UsageError(f"axis {name} has {len(listed):,} values, at most {MOST_VALUES:,}")
+    _refuse_repeated(name, listed)
     return Axis(name, listed)
+
+
+def freeze_value(value: Any) -> Any:
+    """A value as it can be looked up: tuples for lists, Python's own numbers for NumPy's."""
+    if isinstance(value, list | tuple):
+        return tuple(map(freeze_value, value))
+    own = getattr(value, "item", None)
+    return own() if type(value).__module__ == "numpy" and callable(own) else value
+
+
+def _refuse_repeated(name: str, values: Sequence[Any]) -> None:
+    """Refuse a value that stands twice, and one that cannot be looked up."""
+    seen = set()
+    for value in values:
+        try:
+            known = value in seen
+        except TypeError:
+            kind = type(value).__name__
+            raise UsageError(
+                f"axis {name}: values are numbers, texts and lists of these, given a {kind}"
+            ) from None
+        if known:
+            raise UsageError(f"axis {name} has the value {value!r} twice")
+        seen.add(value)
 
 
 def parse_values(name: str, text: str) -> tuple[Any, ...]:

@@ -6,14 +6,16 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from math import prod
 from typing import Any
 
 from mobilenet_profiler.errors import UsageError, unknown_name
-from mobilenet_profiler.grid.axes import Axis
-from mobilenet_profiler.spec import ModelSpec, read_spec
+from mobilenet_profiler.grid.axes import RENAMED, Axis
+from mobilenet_profiler.spec import ModelSpec, make_plain, read_spec
 from mobilenet_profiler.variant import INPUT_KEYS
 from mobilenet_profiler.zoo.catalogue import ZooEntry, find_model
 
+MOST_CELLS = 1_000_000
 _OF_ANY = (*INPUT_KEYS, "input", "mode")  # axes that every network has
 
 
@@ -32,8 +34,8 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """What tells it from every other cell, in the file of a sweep too."""
-        return json.dumps([self.model, dict(self.point), self.on], default=str)
+        """What tells it from every other cell, in the file of a sweep too; 1 and 1.0 are one."""
+        return json.dumps([self.model, _level(make_plain(self.point)), self.on])
 
     @property
     def label(self) -> str:
@@ -51,19 +53,33 @@ class Cell:
         return read_spec(self.model, **{**settings, "inputs": inputs, **point})
 
 
+def _level(value: Any) -> Any:
+    """Plain data with one way to write a number."""
+    if isinstance(value, dict):
+        return {key: _level(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_level(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def list_cells(
     models: Sequence[str], axes: Sequence[Axis], nodes: Sequence[str] = ("",)
 ) -> tuple[Cell, ...]:
     """Every cell, the last axis running fastest; those of one network together.
 
     A network of the zoo that has no such option takes part once, without that axis.
-    Raises UsageError for a network given twice, or an axis that none of the networks has.
+    Raises UsageError for a network given twice, an axis that none of the networks has or
+    that the text of one gives a value, and for more cells than any sweep can hold.
     """
     for index, model in enumerate(models):
         if model in models[:index]:
             raise UsageError(f"model {model!r} is given twice")
+        _refuse_own_values(model, axes)
     for axis in axes:
         _check_axis(axis, models)
+    count = len(nodes) * sum(prod(map(len, _list_values(model, axes))) for model in models)
+    if count > MOST_CELLS:
+        raise UsageError(f"the grid has {count:,} cells, at most {MOST_CELLS:,}: take fewer values")
     return tuple(
         Cell(model, point, node)
         for model in models
@@ -76,6 +92,21 @@ def _list_points(model: str, axes: Sequence[Axis]) -> Iterator[dict[str, Any]]:
     own = [axis for axis in axes if _takes(model, axis.name)]
     for values in product(*(axis.values for axis in own)):
         yield {axis.name: value for axis, value in zip(own, values, strict=True)}
+
+
+def _list_values(model: str, axes: Sequence[Axis]) -> list[tuple[Any, ...]]:
+    return [axis.values for axis in axes if _takes(model, axis.name)]
+
+
+def _refuse_own_values(model: str, axes: Sequence[Axis]) -> None:
+    """What the text of a network gives, it gives for every cell."""
+    given = {word.partition("=")[0] for word in model.split(" ")[1:] if "=" in word}
+    given = {RENAMED.get(name, name) for name in given}
+    for axis in axes:
+        if axis.name in given or {axis.name, *given} >= {"beta", "resolution"}:
+            raise UsageError(
+                f"{model!r} has a value for the axis {axis.name} already; leave it out"
+            )
 
 
 def _takes(model: str, name: str) -> bool:

@@ -25,19 +25,52 @@ def find_accuracies(
     Raises UsageError for a source that there is not.
     """
     keys = [_make_key(spec) for spec in specs]
-    tables = _rank_tables(_list_tables(source), keys)
+    known = _list_tables(source)
+    tables = [known[place] for place in _rank_places(known, keys)]
     return tuple(next((table[key] for table in tables if key in table), None) for key in keys)
 
 
-def _rank_tables(tables: Mapping[_Place, _Table], keys: Sequence[str]) -> list[_Table]:
+def find_grid_accuracies(
+    specs: Sequence[Mapping[str, Any]], source: str | None = None
+) -> tuple[Accuracy | None, ...]:
+    """The same of a grid of networks, those of one name from one source alone.
+
+    Differences between its cells are then differences between networks, and not between
+    those who trained them. Raises UsageError for a source that there is not.
+    """
+    tables = _list_tables(source)
+    keys = [_make_key(spec) for spec in specs]
+    own: dict[str, list[str]] = {}
+    for spec, key in zip(specs, keys, strict=True):
+        own.setdefault(spec["model"], []).append(key)
+    chosen = {model: _choose_source(tables, found) for model, found in own.items()}
+    return tuple(
+        next((table[key] for table in chosen[spec["model"]] if key in table), None)
+        for spec, key in zip(specs, keys, strict=True)
+    )
+
+
+def _choose_source(tables: Mapping[_Place, _Table], keys: Sequence[str]) -> list[_Table]:
+    """The tables of the source that knows most of these networks."""
+    places = _rank_places(tables, keys)
+    return [tables[place] for place in places if place[0] == places[0][0]]
+
+
+def _rank_places(tables: Mapping[_Place, _Table], keys: Sequence[str]) -> list[_Place]:
     """Those of the source that knows most of the networks first, its best table first."""
+    wanted = list(keys)
+    sources: dict[str, list[_Table]] = {}
+    for place, table in tables.items():
+        sources.setdefault(place[0], []).append(table)
+    known = {
+        source: sum(any(key in table for table in own) for key in wanted)
+        for source, own in sources.items()
+    }
 
     def rank(place: _Place) -> tuple[int, int]:
-        of_source = [table for other, table in tables.items() if other[0] == place[0]]
-        known = sum(any(key in table for table in of_source) for key in keys)
-        return (-known, -sum(key in tables[place] for key in keys))
+        return (-known[place[0]], -sum(key in tables[place] for key in wanted))
 
-    return [tables[place] for place in sorted(tables, key=rank)]
+    return sorted(tables, key=rank)
 
 
 def _list_tables(source: str | None) -> dict[_Place, _Table]:

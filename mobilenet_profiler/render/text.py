@@ -49,9 +49,9 @@ def render_latex(trace: Trace, rows: Sequence[Row], columns: Sequence[str] | Non
     r"""A `tabular` with the rules of booktabs (`\usepackage{booktabs}`)."""
     chosen = choose_columns(columns, trace.backward, trace.convention, trace.memory is not None)
     align = "".join("r" if column.numeric else "l" for column in chosen)
-    lines = [[_escape_latex(cell) for cell in line] for line in _cells(rows, chosen, trace)]
+    lines = [[escape_latex(cell) for cell in line] for line in _cells(rows, chosen, trace)]
     body = [f"{' & '.join(line)} \\\\\n" for line in lines]
-    header = " & ".join(_escape_latex(column.heading) for column in chosen)
+    header = " & ".join(escape_latex(column.heading) for column in chosen)
     remarks = [_caption(trace), *describe_memory(trace), *list_warnings(trace)]
     notes = "".join(f"% {line}\n" for line in remarks)
     return (
@@ -131,5 +131,6 @@ def escape_markdown(text: str) -> str:
     return text
 
 
-def _escape_latex(text: str) -> str:
+def escape_latex(text: str) -> str:
+    """A text whose characters LaTeX leaves alone."""
     return "".join(_LATEX.get(character, character) for character in text)

@@ -76,12 +76,13 @@ class StopRule:
 
     iterations: so many passes in all, of every kind together. min_time: so many seconds of
     clean passes. precision: the interval of the median within so large a part of it, given
-    up after PATIENCE seconds.
+    up after `patience` seconds.
     """
 
     iterations: int | None = None
     min_time: float | None = None
     precision: float | None = None
+    patience: float = PATIENCE
 
     def __post_init__(self) -> None:
         given = [self.iterations, self.min_time, self.precision]
@@ -133,7 +134,7 @@ class StopRule:
             for recording in recordings
         )
         narrowed = (self.goal / widest) ** 2 if widest else 1.0
-        return 1.0 if widest <= self.goal else max(min(narrowed, 0.99), seconds / PATIENCE)
+        return 1.0 if widest <= self.goal else max(min(narrowed, 0.99), seconds / self.patience)
 
     def describe(self, rounds: int, reached: float) -> str:
         """What ended the measurement, in words. reached: the relative half interval."""
@@ -143,9 +144,7 @@ class StopRule:
             return f"{self.min_time:g} s of clean passes"
         if reached <= self.goal:
             return f"the median within {100 * self.goal:g}%"
-        return (
-            f"{PATIENCE:g} s, the median within {100 * reached:.1f}% and not {100 * self.goal:g}%"
-        )
+        return f"{self.patience:g} s, the median within {100 * reached:.1f}% and not {100 * self.goal:g}%"
 
 
 @dataclass

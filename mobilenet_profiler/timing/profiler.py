@@ -71,7 +71,7 @@ def profile(
         *(place, dtype, threads, channels_last, compile, mode, optimizer, rule),
         *(warmup, seed, on_progress),
     )
-    with _prepare_machine(request):
+    with prepare_machine(request):
         if isinstance(model, nn.Module):
             if options:
                 raise UsageError(f"options {sorted(options)} go with a name, given a module")
@@ -94,12 +94,12 @@ def profile_specs(specs: Sequence[ModelSpec], **options: Any) -> tuple[Profile, 
         raise UsageError("give at least one spec to profile, given none")
     rule = StopRule(*(options.pop(name, None) for name in ("iterations", "min_time", "precision")))
     request = Request(rule=rule, **options)
-    with _prepare_machine(request):
+    with prepare_machine(request):
         return _profile_specs(specs, request)
 
 
 @contextmanager
-def _prepare_machine(request: Request) -> Iterator[None]:
+def prepare_machine(request: Request) -> Iterator[None]:
     """Seeded random numbers and the threads that were asked for; both put back after."""
     with ExitStack() as stack:
         stack.enter_context(keep_globals())

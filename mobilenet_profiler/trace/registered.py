@@ -89,6 +89,11 @@ def find_module_cost(kind: type) -> Callable[..., int] | None:
     return _modules.get(kind)
 
 
+def count_registered() -> int:
+    """How many costs are registered now."""
+    return len(_operations) + len(_modules)
+
+
 def count_changes() -> int:
     """How often the registry has changed: what is remembered under an older count is stale."""
     return _changes

@@ -103,7 +103,7 @@ def prepare(
     if isinstance(model, nn.Module):
         mode = options.pop("mode", None)
         _check_options(options, "a module")
-        yield _prepare(unwrap(model), None, mode, inputs, keywords)
+        yield prepare_built(unwrap(model), None, mode, inputs, keywords)
         return
     if not isinstance(model, str | Path | ModelSpec):
         raise UsageError(f"model must be a name, a path, a ModelSpec or a module, given {model!r}")
@@ -113,7 +113,7 @@ def prepare(
         refuse_sizes(options)
     spec = model if isinstance(model, ModelSpec) else make_spec(str(model), **options)
     with make_importable(spec.source):  # a forward may import what lies beside its file
-        yield _prepare(unwrap(build_model(spec)), spec, spec.mode, inputs, keywords)
+        yield prepare_built(unwrap(build_model(spec)), spec, spec.mode, inputs, keywords)
 
 
 def _check_options(options: Mapping[str, Any], given: str) -> None:
@@ -121,13 +121,14 @@ def _check_options(options: Mapping[str, Any], given: str) -> None:
         raise UsageError(f"options {sorted(options)} go with a name, given {given}")
 
 
-def _prepare(
+def prepare_built(
     model: nn.Module,
     spec: ModelSpec | None,
     mode: Any,
-    inputs: Any,
-    keywords: Mapping[str, Any] | None,
+    inputs: Any = None,
+    keywords: Mapping[str, Any] | None = None,
 ) -> Prepared:
+    """The same of a network that is built already. spec: of which, or None for a module's own."""
     if mode not in (*MODES, None):
         raise unknown_name("mode", mode, MODES)
     given = make_inputs(model, spec, inputs, keywords)

@@ -1,6 +1,7 @@
 """What the command line prints, refuses and writes."""
 
 import csv
+import importlib
 import io
 import json
 import os
@@ -387,3 +388,15 @@ def test_output_strides_work_at_224_with_a_global_pool(capsys: pytest.CaptureFix
 def test_repeated_single_lines_are_folded_too(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = call(capsys, "table", "conv_mobilenet_v1", "--format", "paper")
     assert out.count("5x Conv / s1") == 1
+
+
+def test_a_command_that_is_interrupted_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    models = importlib.import_module("mobilenet_profiler.cli.models")
+    monkeypatch.setattr(models, "list_models", interrupt)
+    assert run(["models"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"

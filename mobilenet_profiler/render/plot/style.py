@@ -154,6 +154,10 @@ class Drawing(Figure):
 
     titles: dict[str, tuple[str, ...]]
 
+    def _repr_png_(self) -> bytes:
+        """The picture that a notebook shows."""
+        return encode_figure(self, "png")
+
 
 def make_figure(width: str = "column", height: float = 2.6) -> Drawing:
     """An empty figure as wide as a 'column' or a 'page', so many inches high."""

@@ -1,0 +1,214 @@
+"""A sweep as tables of text: a pivot for each quantity, the long table. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from mobilenet_profiler.columns import choose_columns
+from mobilenet_profiler.conventions import DEFAULT
+from mobilenet_profiler.conventions.catalogue import find_convention
+from mobilenet_profiler.conventions.convention import Convention
+from mobilenet_profiler.grid.pivot import Pivot, find_value, list_axis_names, make_pivots
+from mobilenet_profiler.grid.quantities import QUANTITIES, Quantity, find_quantity
+from mobilenet_profiler.grid.results import CellResult, Sweep
+from mobilenet_profiler.spec import make_plain
+from mobilenet_profiler.units import (
+    TimeUnit,
+    choose_time_unit,
+    format_bytes,
+    format_count,
+    format_estimate,
+    format_rounded,
+)
+
+Lines = list[tuple[str, ...]]
+COUNTS = ("macs", "params", "weights", "activations")
+SHOWN = ("macs", "params", "memory", "latency", "top1")  # where nobody says which
+NETWORK = "network"
+FAILED, UNKNOWN = "failed", "-"
+_HEADINGS = {"memory": "peak memory", "latency": "latency", "top1": "top-1 %"}
+
+
+@dataclass(frozen=True, slots=True)
+class SweepTable:
+    """One table of a sweep.
+
+    title: what it holds; '' for the long table. lines: a heading, then a line a row.
+    short: the same with rounded counts. texts: headings of columns that are no numbers.
+    places: how many columns say which row it is, before those of amounts.
+    """
+
+    title: str
+    lines: Lines
+    short: Lines
+    texts: tuple[str, ...]
+    places: int = 1
+
+
+def list_tables(
+    sweep: Sweep,
+    quantities: Sequence[str] = (),
+    long: bool = False,
+    down: str | None = None,
+    across: str | None = None,
+) -> tuple[SweepTable, ...]:
+    """A table of two axes for each quantity; the long one too where it is asked for.
+
+    A sweep of fewer than two axes has the long table alone. quantities: names; none is MACs,
+    params and whatever was measured. down, across: names of axes. Raises UsageError.
+    """
+    chosen = choose_quantities(sweep, quantities)
+    pivots = [make_pivots(sweep, quantity.name, down, across) for quantity in chosen]
+    if not sweep.results:
+        return ()
+    tables = [
+        _write_pivot(sweep, pivot) for own in pivots for pivot in own if not _is_single(pivot)
+    ]
+    alone = [result for pivot in pivots[0] if _is_single(pivot) for result in _list_cells(pivot)]
+    if long or not tables:
+        return (*tables, write_long(sweep, sweep.results, chosen))
+    return (*tables, write_long(sweep, alone, chosen)) if alone else tuple(tables)
+
+
+def choose_quantities(sweep: Sweep, names: Sequence[str] = ()) -> tuple[Quantity, ...]:
+    """Those of these names, or MACs, params and what was measured. Raises UsageError."""
+    if names:
+        return tuple(dict.fromkeys(find_quantity(name) for name in names))
+    known = [quantity for quantity in sweep.quantities if quantity.name in SHOWN]
+    return tuple(known) or (QUANTITIES["macs"],)
+
+
+def _is_single(pivot: Pivot) -> bool:
+    """Whether it has one axis at most: a column of a list says the same."""
+    return not pivot.across or (pivot.rows == (None,) and pivot.columns == (None,))
+
+
+def _list_cells(pivot: Pivot) -> Iterator[CellResult]:
+    yield from pivot.cells.values()
+
+
+def find_known_convention(sweep: Sweep) -> Convention | None:
+    """The convention of its costs; None is ours."""
+    return None if sweep.convention == DEFAULT else find_convention(sweep.convention)
+
+
+def choose_unit(results: Iterable[CellResult]) -> TimeUnit:
+    """The unit that suits a column of latencies."""
+    times = [result.latency.value for result in results if result.latency]
+    return choose_time_unit(median(times) if times else 0)
+
+
+def name_column(quantity: Quantity, convention: Convention | None, unit: TimeUnit) -> str:
+    """The heading of a column: `MACs`, `FLOPs (flop_counter)`, `latency, ms`."""
+    if quantity.name in COUNTS:
+        return choose_columns((quantity.name,), convention=convention)[0].heading
+    name = _HEADINGS.get(quantity.name, quantity.title)
+    return f"{name}, {unit.sign}" if quantity.name == "latency" else name
+
+
+def show_amount(
+    quantity: Quantity, result: CellResult | None, unit: TimeUnit, exact: bool = True
+) -> str:
+    """A cell's amount as text: counts whole or rounded, bytes in their unit, times in `unit`."""
+    amount = quantity.amount(result) if result else None
+    if result is None or amount is None:
+        return FAILED if result and result.error else UNKNOWN
+    if quantity.name == "latency" and result.latency:
+        return format_estimate(result.latency, unit)
+    if quantity.name == "top1" and result.accuracy:
+        return result.accuracy.text.rstrip("% ")
+    if quantity.name == "memory":
+        return format_bytes(int(amount))
+    return format_count(int(amount)) if exact else format_rounded(int(amount))
+
+
+def show_value(value: Any) -> str:
+    """Where a cell stands on an axis, as one writes it: `0.75`, `1`, `[3, 4]`; a dash for none."""
+    if value is None or value == "":
+        return UNKNOWN
+    return f"{value:g}" if isinstance(value, float) else " ".join(str(make_plain(value)).split())
+
+
+def _write_pivot(sweep: Sweep, pivot: Pivot) -> SweepTable:
+    convention = find_known_convention(sweep)
+    unit = choose_unit(pivot.cells.values())
+    title = name_pivot(pivot, convention, unit)
+    lines, short = (_list_pivot_lines(pivot, unit, exact) for exact in (True, False))
+    return SweepTable(title, lines, short, (pivot.down,))
+
+
+def name_pivot(pivot: Pivot, convention: Convention | None, unit: TimeUnit) -> str:
+    """`MACs: alpha down, resolution across`, after it the values of the other axes."""
+    names = {"memory": pivot.quantity.title, "top1": "top-1 accuracy, %"}
+    heading = name_column(pivot.quantity, convention, unit)
+    name = names.get(pivot.quantity.name, heading)
+    if _is_constant(pivot):
+        shown = f"{name}: {pivot.down} down, the same for every {pivot.across}"
+    else:
+        shown = f"{name}: {pivot.down} down, {pivot.across} across"
+    fixed = [
+        f"{key} {show_value(value)}" for key, value in pivot.fixed.items() if value is not None
+    ]
+    return "; ".join([shown, *fixed])
+
+
+def _is_constant(pivot: Pivot) -> bool:
+    """Whether several columns say the same in every row."""
+    rows = [{pivot.amount(row, column) for column in pivot.columns} for row in pivot.rows]
+    counts = pivot.quantity.name in (*COUNTS, "memory")
+    return (
+        counts and len(pivot.columns) > 1 and all(len(own) == 1 and None not in own for own in rows)
+    )
+
+
+def _list_pivot_lines(pivot: Pivot, unit: TimeUnit, exact: bool) -> Lines:
+    constant = _is_constant(pivot)
+    columns = pivot.columns[:1] if constant else pivot.columns
+    heads = (pivot.quantity.title,) if constant else tuple(map(show_value, columns))
+    lines: Lines = [(pivot.down, *heads)]
+    for row in pivot.rows:
+        cells = (pivot.cells.get((row, column)) for column in columns)
+        amounts = (show_amount(pivot.quantity, cell, unit, exact) for cell in cells)
+        lines.append((show_value(row), *amounts))
+    return lines
+
+
+def write_long(
+    sweep: Sweep, results: Sequence[CellResult], quantities: Sequence[Quantity]
+) -> SweepTable:
+    """The long table of these cells: the axes on which they differ, then the quantities."""
+    names = list_axis_names(sweep)
+    placed = [name for name in names if any(find_value(own, name) is not None for own in results)]
+    convention, unit = find_known_convention(sweep), choose_unit(results)
+    heads = [name_column(quantity, convention, unit) for quantity in quantities]
+    both: list[Lines] = [[], []]
+    for lines, exact in zip(both, (True, False), strict=True):
+        lines.append((*(placed or (NETWORK,)), *heads))
+        for result in results:
+            amounts = [show_amount(quantity, result, unit, exact) for quantity in quantities]
+            lines.append((*list_place(result, placed), *amounts))
+    return SweepTable("", both[0], both[1], _list_texts(results, placed), len(placed) or 1)
+
+
+def list_place(result: CellResult, names: Sequence[str]) -> tuple[str, ...]:
+    """Where a cell stands on each of these axes, as text; its label where there are none."""
+    if not names:
+        return (result.label or result.cell.label,)
+    return tuple(show_value(find_value(result, name)) for name in names)
+
+
+def _list_texts(results: Sequence[CellResult], names: Sequence[str]) -> tuple[str, ...]:
+    """The headings of axes whose values are no numbers."""
+    if not names:
+        return (NETWORK,)
+    values: Mapping[str, list[Any]] = {
+        name: [find_value(result, name) for result in results] for name in names
+    }
+    return tuple(name for name, own in values.items() if not all(map(_is_number, own)))
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
