@@ -17,6 +17,7 @@ from mobilenet_profiler.cli.fit import fit
 from mobilenet_profiler.cli.models import models
 from mobilenet_profiler.cli.operations import operations
 from mobilenet_profiler.cli.output import write_note, write_text
+from mobilenet_profiler.cli.plot import plot
 from mobilenet_profiler.cli.profile import profile
 from mobilenet_profiler.cli.published import published
 from mobilenet_profiler.cli.sweep import sweep
@@ -46,6 +47,7 @@ app.command()(compare)
 app.command()(sweep)
 app.command()(fit)
 app.command()(check)
+app.command()(plot)
 app.command()(ceiling)
 
 
