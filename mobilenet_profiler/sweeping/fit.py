@@ -27,14 +27,13 @@ from mobilenet_profiler.grid.order import Order
 from mobilenet_profiler.grid.results import CellResult, Sweep
 from mobilenet_profiler.grid.saved import SUFFIXES, read_sweep
 from mobilenet_profiler.sweeping.exact import Counter
-from mobilenet_profiler.sweeping.latencies import time_block
+from mobilenet_profiler.sweeping.latencies import scale_progress, time_block
 from mobilenet_profiler.sweeping.sweep import (
     add_times,
     list_axes,
     list_models,
     list_texts,
     run_order,
-    scale_progress,
     split_settings,
 )
 from mobilenet_profiler.timing.measuring import OnProgress
