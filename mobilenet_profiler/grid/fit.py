@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from mobilenet_profiler.errors import UsageError
@@ -18,6 +19,7 @@ from mobilenet_profiler.units import parse_amount, parse_bytes, parse_duration
 BOUNDED = ("macs", "params", "weights", "activations", "memory", "latency")
 BETWEEN = ("alpha", "resolution")  # the axes between whose values one may look
 ALPHA_STEP, RESOLUTION_STEP = 0.01, 16
+_FEW = 20  # values of an axis; of more, those in steps are looked at alone
 _TRIES = 5  # latencies that are measured to find one that fits
 
 CountCell = Callable[[Cell], CellResult]
@@ -279,10 +281,16 @@ def _list_groups(fit: Fit) -> Iterator[_Group]:
     for results in groups.values():
         names = [name for name in BETWEEN if all(_is_size(own, name) for own in results)]
         accuracy = _make_surface(results, names, QUANTITIES["top1"])
-        if any(len(values) > 1 for values in accuracy.values):
+        if any(map(_has_gaps, names, accuracy.values)):
             yield _Group(
                 results[0].cell, accuracy, _make_surface(results, names, QUANTITIES["latency"])
             )
+
+
+def _has_gaps(name: str, values: Sequence[float]) -> bool:
+    """Whether steps lie between the values of an axis."""
+    step = ALPHA_STEP if name == "alpha" else RESOLUTION_STEP
+    return any(above - below > 1.5 * step for below, above in pairwise(values))
 
 
 def _is_size(result: CellResult, name: str) -> bool:
@@ -354,12 +362,13 @@ def _list_lines(group: _Group) -> Iterator[Sequence[tuple[float, ...]]]:
 
 
 def _list_steps(values: Sequence[float], step: float) -> list[float]:
-    """From the least value to the largest in steps, the values themselves among them."""
+    """From the least value to the largest in steps; the values too, where they are few."""
     if not values:
         return []
     first, last = values[0], values[-1]
     steps = (round(first + index * step, 6) for index in range(int((last - first) / step) + 2))
-    return sorted({*values, *(own for own in steps if own <= last)})
+    own = values if len(values) <= _FEW else values[-1:]
+    return sorted({*own, *(value for value in steps if value <= last)})
 
 
 def _cut(

@@ -104,13 +104,14 @@ def list_lines(fit: Fit, results: Sequence[CellResult]) -> tuple[Lines, tuple[st
     for quantity in quantities:
         left = POINTS if quantity.name == "top1" else LEFT
         heads += [name_column(quantity, known, unit), *([left] if quantity in bounds else [])]
+    front = set(map(id, fit.front))
     lines: Lines = [(" ", *(names or (NETWORK,)), *heads)]
     for result in results:
         cells = []
         for quantity in quantities:
             cells.append(show_amount(quantity, result, unit))
             cells += [show_left(bounds[quantity], result)] if quantity in bounds else []
-        mark = FRONT if result in fit.front else " "
+        mark = FRONT if id(result) in front else " "
         lines.append((mark, *list_place(result, names), *cells))
     texts = tuple(
         name for name in names if any(isinstance(find_value(own, name), str) for own in results)
