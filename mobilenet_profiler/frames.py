@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import pandas
@@ -10,11 +11,14 @@ import pandas
 from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.grid.axes import MODEL, NODE
+from mobilenet_profiler.grid.pivot import Pivot, make_pivots
+from mobilenet_profiler.grid.quantities import find_quantity
 from mobilenet_profiler.grid.results import CellResult, Sweep
 from mobilenet_profiler.measured.profile import FORWARD, Profile
 from mobilenet_profiler.measured.rows import TimedRow, make_timed_rows
 from mobilenet_profiler.measured.statistics import Estimate
 from mobilenet_profiler.memory import LayerMemory
+from mobilenet_profiler.spec import make_plain
 
 
 def frame_layers(trace: Trace) -> pandas.DataFrame:
@@ -85,6 +89,49 @@ def frame_sweep(sweep: Sweep) -> pandas.DataFrame:
     return frame.astype({**whole, **dict.fromkeys(floats, "float64")})
 
 
+def frame_pivot(
+    sweep: Sweep, quantity: str, down: str | None = None, across: str | None = None
+) -> pandas.DataFrame:
+    """One quantity over two axes: alpha down, resolution across, where nobody says which.
+
+    The values of all other axes stand before those of the one that runs down. Counts and
+    bytes are Int64, times in nanoseconds and accuracies in per cent float64; missing where
+    a cell has none. Raises UsageError for a quantity or an axis that there is not.
+    """
+    pivots = make_pivots(sweep, quantity, down, across)
+    fixed = list(pivots[0].fixed) if pivots else []
+    columns = list(dict.fromkeys(column for pivot in pivots for column in pivot.columns))
+    places, records = [], []
+    for pivot in pivots:
+        for row in pivot.rows:
+            places.append((*map(_freeze, pivot.fixed.values()), _freeze(row)))
+            records.append([pivot.amount(row, column) for column in columns])
+    names = [*fixed, pivots[0].down if pivots else ""]
+    frame = pandas.DataFrame(
+        records,
+        index=_make_index(places, names),
+        columns=_make_index([(_freeze(column),) for column in columns], _name_columns(pivots)),
+    )
+    whole = find_quantity(quantity).name not in ("latency", "top1")
+    return frame.astype("Int64" if whole else "float64")
+
+
+def _name_columns(pivots: Sequence[Pivot]) -> list[str]:
+    return [pivots[0].across if pivots else ""]
+
+
+def _make_index(places: Sequence[tuple[object, ...]], names: Sequence[str]) -> pandas.Index[Any]:
+    """One level or several."""
+    if len(names) == 1:
+        return pandas.Index([place[0] for place in places], name=names[0], tupleize_cols=False)
+    return pandas.MultiIndex.from_tuples(places, names=list(names))
+
+
+def _freeze(value: Any) -> Any:
+    """A value that can be looked up: a list as a tuple."""
+    return tuple(map(_freeze, value)) if isinstance(value, list) else value
+
+
 def encode_parquet(sweep: Sweep) -> bytes:
     """The same table as a Parquet file. Raises UsageError where pyarrow is not installed.
 
@@ -111,7 +158,7 @@ def _even_out(values: pandas.Series[Any]) -> pandas.Series[Any]:
         return values
     if all(isinstance(value, int | float) for value in known):
         return values
-    return values.map(lambda value: None if value is None else str(value))
+    return values.map(lambda value: None if value is None else str(make_plain(value)))
 
 
 _CELL_COLUMNS = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,13 @@ from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.cost import Cost
 from mobilenet_profiler.grid.axes import Axis
 from mobilenet_profiler.grid.cells import Cell
-from mobilenet_profiler.grid.quantities import QUANTITIES, Quantity
+from mobilenet_profiler.grid.quantities import QUANTITIES, Quantity, find_quantity
 from mobilenet_profiler.measured.statistics import Estimate
 
 if TYPE_CHECKING:
     import pandas
+
+    from mobilenet_profiler.render.plot.sweep import Plots
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +92,53 @@ class Sweep:
         from mobilenet_profiler.frames import frame_sweep
 
         return frame_sweep(self)
+
+    def pivot(
+        self, quantity: str = "macs", down: str | None = None, across: str | None = None
+    ) -> pandas.DataFrame:
+        """One quantity over two axes: alpha down, resolution across, or those named.
+
+        Raises UsageError for a quantity or an axis that there is not.
+        """
+        from mobilenet_profiler.frames import frame_pivot
+
+        return frame_pivot(self, quantity, down, across)
+
+    def pareto(self, *quantities: str) -> Sweep:
+        """The cells to which none is better in one quantity and as good in the others.
+
+        quantities: 'macs', 'top1' and so on; none is MACs and accuracy. A sweep from least to
+        most of the first of them, which says what it leaves out. Raises UsageError.
+        """
+        from mobilenet_profiler.grid.pareto import find_front
+
+        names = quantities or ("macs", "top1")
+        chosen = [find_quantity(name) for name in names]
+        front = find_front(self.results, chosen)
+        condition = f"on the Pareto front of {', '.join(quantity.name for quantity in chosen)}"
+        return replace(
+            self,
+            results=front,
+            where=(*self.where, condition),
+            left_out=self.left_out + len(self.results) - len(front),
+        )
+
+    @property
+    def plot(self) -> Plots:
+        """Its pictures: `.plot.tradeoff()`, `.plot.heatmap("macs")`."""
+        from mobilenet_profiler.render.plot.sweep import Plots
+
+        return Plots(self)
+
+    def __str__(self) -> str:
+        from mobilenet_profiler.render.sweep import render_text
+
+        return render_text(self, width=100)
+
+    def _repr_html_(self) -> str:
+        from mobilenet_profiler.render.sweep import render_html
+
+        return render_html(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))  # IPython's own choice is the repr, which nobody can read

@@ -14,6 +14,7 @@ from mobilenet_profiler.conventions.convention import Convention
 from mobilenet_profiler.grid.pivot import Pivot, find_value, list_axis_names, make_pivots
 from mobilenet_profiler.grid.quantities import QUANTITIES, Quantity, find_quantity
 from mobilenet_profiler.grid.results import CellResult, Sweep
+from mobilenet_profiler.spec import make_plain
 from mobilenet_profiler.units import (
     TimeUnit,
     choose_time_unit,
@@ -112,17 +113,13 @@ def show_amount(
     quantity: Quantity, result: CellResult | None, unit: TimeUnit, exact: bool = True
 ) -> str:
     """A cell's amount as text: counts whole or rounded, bytes in their unit, times in `unit`."""
-    if result is None:
-        return UNKNOWN
-    if result.error:
-        return FAILED
-    if quantity.name == "latency":
-        return format_estimate(result.latency, unit) if result.latency else UNKNOWN
-    if quantity.name == "top1":
-        return result.accuracy.text.rstrip("% ") if result.accuracy else UNKNOWN
-    amount = quantity.amount(result)
-    if amount is None:
-        return UNKNOWN
+    amount = quantity.amount(result) if result else None
+    if result is None or amount is None:
+        return FAILED if result and result.error else UNKNOWN
+    if quantity.name == "latency" and result.latency:
+        return format_estimate(result.latency, unit)
+    if quantity.name == "top1" and result.accuracy:
+        return result.accuracy.text.rstrip("% ")
     if quantity.name == "memory":
         return format_bytes(int(amount))
     return format_count(int(amount)) if exact else format_rounded(int(amount))
@@ -132,7 +129,7 @@ def show_value(value: Any) -> str:
     """Where a cell stands on an axis, as one writes it: `0.75`, `1`, `[3, 4]`; a dash for none."""
     if value is None or value == "":
         return UNKNOWN
-    return f"{value:g}" if isinstance(value, float) else " ".join(str(value).split())
+    return f"{value:g}" if isinstance(value, float) else " ".join(str(make_plain(value)).split())
 
 
 def _write_pivot(sweep: Sweep, pivot: Pivot) -> SweepTable:

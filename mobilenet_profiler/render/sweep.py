@@ -25,6 +25,7 @@ from mobilenet_profiler.grid.tables import (
 from mobilenet_profiler.render.compare import draw_lines, write_html, write_markdown
 from mobilenet_profiler.render.table import draw_text
 from mobilenet_profiler.render.text import escape_latex, escape_markdown
+from mobilenet_profiler.spec import make_plain
 
 
 def render_sweep(
@@ -187,7 +188,8 @@ def render_csv(sweep: Sweep) -> str:
 
 
 def _record_place(result: CellResult) -> dict[str, Any]:
-    return {**result.cell.point, MODEL: result.cell.model, NODE: result.cell.on}
+    point = {name: make_plain(value) for name, value in result.cell.point.items()}
+    return {**point, MODEL: result.cell.model, NODE: result.cell.on}
 
 
 def _record_facts(result: CellResult, convention: str) -> dict[str, Any]:

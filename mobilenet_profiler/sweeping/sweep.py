@@ -93,7 +93,7 @@ def sweep(
     fixed, given = split_settings(settings)
     order = make_order(
         list_models(models),
-        [*_list_axes(axes), *given],
+        [*list_axes(axes), *given],
         fixed,
         how={
             **{"device": device, "dtype": dtype, "threads": threads},
@@ -101,11 +101,11 @@ def sweep(
             **{"min_time": min_time, "precision": precision},
         },
         accuracies={"source": source, "file": None if accuracy is None else str(accuracy)},
-        where=_list_texts(where),
+        where=list_texts(where),
         latency=latency,
         memory=memory,
         convention=convention,
-        nodes=_list_texts(on) or ("",),
+        nodes=list_texts(on) or ("",),
     )
     return run_order(order, jobs=jobs, ray=ray, save=save, resume=resume, on_progress=on_progress)
 
@@ -136,13 +136,15 @@ def _is_list(value: Any) -> bool:
     )
 
 
-def _list_axes(axes: Mapping[str, Iterable[Any]] | Sequence[Axis] | None) -> list[Axis]:
+def list_axes(axes: Mapping[str, Iterable[Any]] | Sequence[Axis] | None) -> list[Axis]:
+    """Axes that were given by name, or as they are."""
     if isinstance(axes, Mapping):
         return [make_axis(name, values) for name, values in axes.items()]
     return list(axes or ())
 
 
-def _list_texts(given: str | Sequence[str]) -> tuple[str, ...]:
+def list_texts(given: str | Sequence[str]) -> tuple[str, ...]:
+    """One text or several, as several."""
     return (given,) if isinstance(given, str) else tuple(given)
 
 

@@ -27,7 +27,7 @@ _UNITS: dict[str, tuple[tuple[float, str], ...]] = {
     "%": ((1, "%"),),
     "ratio": ((1, ""),),
 }
-_MOST_TICKS = {"column": 8, "page": 15}  # that have a number, along the whole axis
+MOST_TICKS = {"column": 8, "page": 15}  # that have a number, along the whole axis
 _STEPS = ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
 
 # What the values of an axis of a grid are.
@@ -107,17 +107,18 @@ def title_axis(name: str) -> str:
     return _AXIS_TITLES.get(name, name)
 
 
-def frame_axis(axis: Axis, log: bool, width: str, low: float = 0.0, high: float = 0.0) -> None:
+def frame_axis(axis: Axis, log: bool, most: int, low: float = 0.0, high: float = 0.0) -> None:
     """Ticks at round numbers, written out.
 
-    log: whether the axis is logarithmic; low, high: its ends then, above 0.
+    log: whether the axis is logarithmic; low, high: its ends then, above 0; most: so many
+    ticks have a number then.
     """
     axis.set_major_formatter(FuncFormatter(lambda value, place: format_tick(value)))
     if not log:
         axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
         return
     axis.set_minor_formatter(NullFormatter())
-    steps = choose_steps(low, high, _MOST_TICKS[width])
+    steps = choose_steps(low, high, most)
     if not steps:
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         axis.set_minor_locator(NullLocator())
@@ -147,3 +148,13 @@ def count_ticks(low: float, high: float, steps: Sequence[int]) -> int:
         return 0
     powers = range(floor(log10(low)) - 1, floor(log10(high)) + 1)
     return sum(low <= step * 10.0**power <= high for power in powers for step in steps)
+
+
+def find_limits(values: Sequence[float], log: bool) -> tuple[float, float]:
+    """The ends of an axis: a tenth of what the values span beyond them, on either side."""
+    low, high = min(values), max(values)
+    if not log:
+        room = 0.1 * (high - low) or 1.0
+        return low - room, high + room
+    room = 10 ** max(0.1 * log10(high / low), 0.03)
+    return low / room, high * room

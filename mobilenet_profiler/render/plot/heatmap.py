@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, to_hex, to_rgb
+from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, to_rgb
 from matplotlib.figure import Figure
 
 from mobilenet_profiler.errors import UsageError
@@ -27,6 +27,7 @@ from mobilenet_profiler.render.plot.amounts import (
     frame_axis,
     title_axis,
 )
+from mobilenet_profiler.render.plot.families import blend
 from mobilenet_profiler.render.plot.labels import measure_text
 from mobilenet_profiler.render.plot.provenance import (
     describe_convention,
@@ -90,7 +91,7 @@ def draw_heatmap(
         figure.draw_without_rendering()  # the layout is final from here on
         written = [write_numbers(axes, pivot, shade) for axes, pivot in panels]
         if not all(written):
-            add_bar(figure, [axes for axes, _ in panels], asked, shade, width)
+            add_bar(figure, [axes for axes, _ in panels], asked, shade)
     return figure
 
 
@@ -127,15 +128,12 @@ def make_ramp(theme: Theme) -> LinearSegmentedColormap:
     ink on them does.
     """
     series = theme.series[0]
-    stops = mix(theme.grid, series, 0.03), mix(series, theme.text, 0.03), mix(series, theme.text)
+    stops = (
+        blend(theme.grid, series, 0.03),
+        blend(series, theme.text, 0.03),
+        blend(series, theme.text),
+    )
     return LinearSegmentedColormap.from_list("amounts", stops)
-
-
-def mix(one: str, other: str, share: float = 0.5) -> str:
-    """A colour between two; share: of the other."""
-    pairs = zip(to_rgb(one), to_rgb(other), strict=True)
-    red, green, blue = (a + share * (b - a) for a, b in pairs)
-    return to_hex((red, green, blue))
 
 
 def find_height(pivots: Sequence[Pivot], width: str) -> float:
@@ -257,9 +255,7 @@ def choose_ink(colour: Any) -> str:
     return _INKS[0] if light > 0.179 else _INKS[1]
 
 
-def add_bar(
-    figure: Figure, panels: Sequence[Axes], quantity: Quantity, shade: Shade, width: str
-) -> None:
+def add_bar(figure: Figure, panels: Sequence[Axes], quantity: Quantity, shade: Shade) -> None:
     """What the colours stand for, where the cells hold no numbers."""
     bar = figure.colorbar(
         ScalarMappable(shade.norm, shade.colours), ax=list(panels), aspect=30, pad=0.02
@@ -267,7 +263,7 @@ def add_bar(
     bar.set_label(shade.scale.title(quantity.title))
     bar.outline.set_visible(False)
     low, high = shade.norm.vmin or 0.0, shade.norm.vmax or 0.0
-    frame_axis(bar.ax.yaxis, isinstance(shade.norm, LogNorm), width, low, high)
+    frame_axis(bar.ax.yaxis, isinstance(shade.norm, LogNorm), 8, low, high)
 
 
 def describe(sweep: Sweep, quantity: Quantity, pivots: Sequence[Pivot]) -> str:

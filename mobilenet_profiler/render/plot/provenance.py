@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mobilenet_profiler.comparing import name_convention
+from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.grid.results import CellResult, Sweep
+from mobilenet_profiler.measured.profile import Profile
 
 _MOST_NAMES = 4
 
@@ -86,3 +89,33 @@ def describe_memory(sweep: Sweep) -> str:
     device = sweep.setup.get("memory_device") or sweep.setup.get("device")
     where = f" on {device}" if device else ""
     return f"Memory: predicted peak of all activations held at once{where}, without weights."
+
+
+def title_macs(trace: Trace, quantity: str) -> str:
+    """What a quantity of a trace is called at an axis: FLOPs where its convention counts these."""
+    convention = trace.convention
+    if quantity != "macs" or convention is None or not convention.rules:
+        return quantity.replace("macs", "MACs").replace("_", " ")
+    return convention.unit
+
+
+def describe_trace(trace: Trace) -> str:
+    """A network and how it is counted; what no number includes is told too."""
+    calls = sum(item.calls for item in trace.uncounted)
+    missing = f" Not counted: {calls:,} call{'s' * (calls != 1)} of operations." if calls else ""
+    return f"{trace.label}. Counts exact, convention {name_convention(trace)}.{missing}"
+
+
+def describe_run(profile: Profile) -> str:
+    """A network, how it ran, on which machine and when; without a full stop."""
+    date = str(profile.environment.get("date", ""))[:10]
+    machine = describe_machine("", profile.environment)
+    where = ", ".join(part for part in (machine, date) if part)
+    of = "training step" if profile.setup.mode == "train" else "pass"
+    return f"{profile.label}{f' ({where})' if where else ''}: medians of a {of}"
+
+
+def describe_profile(profile: Profile) -> str:
+    """The same, and how its network is counted."""
+    counts = f"Counts exact, convention {name_convention(profile.trace)}."
+    return f"{describe_run(profile)}. {counts}"

@@ -54,7 +54,7 @@ DARK = Theme(
 THEMES: Mapping[str, Theme] = {"light": LIGHT, "dark": DARK}
 
 # A family of kinds ('depthwise 3x3' is of depthwise) has its colour and mark in every figure.
-_FAMILIES: Mapping[str, tuple[int, str]] = {
+FAMILIES: Mapping[str, tuple[int, str]] = {
     "pointwise": (0, "o"),
     "depthwise": (1, "^"),
     "full": (2, "s"),
@@ -65,6 +65,8 @@ _FAMILIES: Mapping[str, tuple[int, str]] = {
     "transposed": (4, "<"),
 }
 _OTHER = (6, "h")
+# Marks of whatever has no mark of its own, one after another.
+MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">", "p", "*", "h")
 _SPARE_MARKS = (">", "p", "*", "d", "H", "8", "<", "X", "P", "h")
 
 
@@ -80,7 +82,7 @@ def choose_marks(kinds: Iterable[str], theme: Theme = LIGHT) -> dict[str, Mark]:
     """A mark for each kind, in their order: colour by family, no marker twice while they last."""
     marks: dict[str, Mark] = {}
     for kind in dict.fromkeys(kinds):
-        colour, marker = _FAMILIES.get(kind.split(" ")[0], _OTHER)
+        colour, marker = FAMILIES.get(kind.split(" ")[0], _OTHER)
         used = {mark.marker for mark in marks.values()}
         free = [own for own in (marker, *_SPARE_MARKS) if own not in used]
         marks[kind] = Mark(theme.series[colour], free[0] if free else marker)
@@ -151,6 +153,10 @@ class Drawing(Figure):
     """
 
     titles: dict[str, tuple[str, ...]]
+
+    def _repr_png_(self) -> bytes:
+        """The picture that a notebook shows."""
+        return encode_figure(self, "png")
 
 
 def make_figure(width: str = "column", height: float = 2.6) -> Drawing:

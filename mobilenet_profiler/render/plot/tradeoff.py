@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from math import log10
 from typing import Any
 
 import numpy as np
@@ -27,9 +26,11 @@ from mobilenet_profiler.grid.pivot import find_value, list_axis_names
 from mobilenet_profiler.grid.quantities import Quantity, find_quantity
 from mobilenet_profiler.grid.results import CellResult, Sweep
 from mobilenet_profiler.render.plot.amounts import (
+    MOST_TICKS,
     Scale,
     choose_scale,
     describe_amount,
+    find_limits,
     format_value,
     frame_axis,
 )
@@ -42,6 +43,7 @@ from mobilenet_profiler.render.plot.provenance import (
 )
 from mobilenet_profiler.render.plot.style import (
     LIGHT,
+    MARKERS,
     SMALL,
     Row,
     Theme,
@@ -52,7 +54,6 @@ from mobilenet_profiler.render.plot.style import (
 )
 
 _SIZED = ("resolution", "beta", "input", "batch")  # axes that have the colours where nobody says
-_MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">", "p", "*", "h")
 _REFERENCE = "*"
 _AREA, _REFERENCE_AREA = 17.0, 30.0  # square points of a mark
 _MANY = 200  # cells: more have smaller marks
@@ -109,7 +110,7 @@ def draw_tradeoff(
     quantities = find_quantity(x), find_quantity(y)
     shown = list_shown(sweep, *quantities)
     others = list_others(sweep, quantities, references)
-    sides = _choose_sides(quantities, [*shown, *others])
+    sides = choose_sides(quantities, [*shown, *others])
     looks = choose_looks(sweep, shown, colour, marker, theme)
     with use_theme(theme):
         figure = make_figure(width, 3.6 if width == "column" else 4.4)
@@ -165,7 +166,8 @@ def _count_images(result: CellResult) -> int:
     return int(inputs[0][0]) if inputs[0] else 1
 
 
-def _choose_sides(quantities: Sequence[Quantity], results: Sequence[CellResult]) -> Sides:
+def choose_sides(quantities: Sequence[Quantity], results: Sequence[CellResult]) -> Sides:
+    """Both quantities in the units that suit these cells."""
     x, y = quantities
     scales = [
         choose_scale(quantity.unit, [quantity.amount(result) or 0 for result in results])
@@ -190,7 +192,7 @@ def choose_looks(
     values = _list_values(shown, colour)
     colours = dict(zip(values, choose_colours(len(values), theme), strict=True))
     marked = _list_values(shown, marker)
-    markers = dict(zip(marked, _MARKERS, strict=False)) if len(marked) <= len(_MARKERS) else {}
+    markers = dict(zip(marked, MARKERS, strict=False)) if len(marked) <= len(MARKERS) else {}
     return Look(colour, colours), Look(marker, markers)
 
 
@@ -242,17 +244,8 @@ def frame_axes(axes: Axes, sides: Sides, points: Sequence[tuple[float, float]], 
         if _is_log(quantity):
             getattr(axes, f"set_{axis}scale")("log")
         getattr(axes, f"set_{axis}lim")(low, high)
-        frame_axis(getattr(axes, f"{axis}axis"), _is_log(quantity), width, low, high)
-
-
-def find_limits(values: Sequence[float], log: bool) -> tuple[float, float]:
-    """The ends of an axis: a tenth of what the values span beyond them, on either side."""
-    low, high = min(values), max(values)
-    if not log:
-        room = 0.1 * (high - low) or 1.0
-        return low - room, high + room
-    room = 10 ** max(0.1 * log10(high / low), 0.03)
-    return low / room, high * room
+        most = MOST_TICKS[width if axis == "x" else "column"]
+        frame_axis(getattr(axes, f"{axis}axis"), _is_log(quantity), most, low, high)
 
 
 def draw_front(axes: Axes, front: Sequence[CellResult], sides: Sides, theme: Theme) -> None:
@@ -287,7 +280,7 @@ def draw_cells(
     ahead = set(map(id, front))
     groups: dict[tuple[str, str, bool], list[CellResult]] = {}
     for result in shown:
-        look = colours.find(result, theme.series[0]), markers.find(result, _MARKERS[0])
+        look = colours.find(result, theme.series[0]), markers.find(result, MARKERS[0])
         groups.setdefault((*look, id(result) in ahead), []).append(result)
     for (colour, marker, leads), own in groups.items():
         x, y = zip(*(sides.place(result) for result in own), strict=True)
@@ -410,7 +403,7 @@ def _list_swatches(values: Mapping[Any, str], theme: Theme) -> Iterable[Artist]:
     if len(items) > len(theme.series):
         steps = 5
         items = [items[round(step * (len(items) - 1) / (steps - 1))] for step in range(steps)]
-    return (_make_handle(format_value(value), _MARKERS[0], colour) for value, colour in items)
+    return (_make_handle(format_value(value), MARKERS[0], colour) for value, colour in items)
 
 
 def _make_handle(label: str, marker: str, colour: str) -> Line2D:
