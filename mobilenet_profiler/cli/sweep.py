@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "csv", "json", "markdown", "latex", "parquet")
 _DRAWN = ("table", "markdown", "latex")  # formats that have tables of two axes
-INTERRUPTED = 130
 
 
 def _axis(what: str) -> Any:
@@ -312,8 +311,8 @@ def run_order(order: Order, **run: Any) -> Sweep:
         with show_progress("sweep") as tell, keep_stdout():
             return run_order(order, on_progress=tell, **run)
     except KeyboardInterrupt:
-        write_note(describe_interruption(run["save"], len(order.cells)))
-        raise typer.Exit(INTERRUPTED) from None
+        write_note(describe_rest(run["save"], len(order.cells)))
+        raise
 
 
 def note_unmatched(order: Order) -> None:
@@ -336,15 +335,12 @@ def try_spec(cell: Cell, settings: Mapping[str, Any]) -> ModelSpec | None:
         return None
 
 
-def describe_interruption(save: str | None, cells: int) -> str:
+def describe_rest(save: str | None, cells: int) -> str:
     """What is left after Ctrl-C, and how to go on."""
     if save is None or not Path(save).exists():
-        return "interrupted: nothing was kept; --save FILE.jsonl keeps what is done"
+        return "nothing was kept; --save FILE.jsonl keeps what is done"
     done = len(read_kept(save).results)
-    return (
-        f"interrupted: {save} has {done:,} of {cells:,} cells; "
-        "the same command with --resume goes on"
-    )
+    return f"{save} has {done:,} of {cells:,} cells; the same command with --resume goes on"
 
 
 def show(found: Sweep, format: str, output: str, view: dict[str, Any]) -> None:

@@ -113,7 +113,8 @@ def make_order(
         _check_modes(settings, axes)
     chosen = choose_axes(models, axes, settings)
     sources = {name: value for name, value in (accuracies or {}).items() if value is not None}
-    return Order(tuple(models), chosen, dict(settings), setup=given, accuracies=sources, **wanted)
+    own = {**settings, "inputs": tuple(settings["inputs"])} if settings.get("inputs") else settings
+    return Order(tuple(models), chosen, dict(own), setup=given, accuracies=sources, **wanted)
 
 
 def _check_modes(settings: Mapping[str, Any], axes: Sequence[Axis]) -> None:

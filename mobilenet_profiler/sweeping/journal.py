@@ -72,17 +72,21 @@ def open_journal(order: Order, path: str | Path | None, resume: bool) -> Iterato
             raise UsageError("resume goes on with a saved sweep: say in which file")
         yield Journal(order, Kept(), None)
         return
-    _check_name(path)
     with _open_file(Path(path), resume) as file:
-        kept = read_kept(path) if resume else Kept()
+        kept = read_kept(path)
         with blame_file(path):
             if kept.order is not None:
                 check_same(kept.head, order)
         _cut(file, kept.length)
         journal = Journal(order, kept, file)
-        if kept.order is None:
-            journal.begin()
-        yield journal
+        try:
+            if kept.order is None:
+                journal.begin()
+            yield journal
+        except UsageError:
+            if not journal.results:
+                Path(path).unlink()  # nothing is half written
+            raise
 
 
 def check_save(path: str | Path, resume: bool) -> None:
