@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from statistics import median
 from typing import Any
 
@@ -26,6 +27,7 @@ from mobilenet_profiler.units import (
     format_bytes,
     format_count,
     format_estimate,
+    format_exact,
     format_time,
 )
 
@@ -60,11 +62,11 @@ def show_limit(fit: Fit, bound: Bound) -> str:
 
 
 def _shorten(count: int) -> str:
-    """A whole number with a prefix where that leaves nothing out."""
-    for size, prefix in _SIZES:
-        if count >= size and count % (size // 1000) == 0:
-            return f"{count / size:g}{prefix}"
-    return format_count(count)
+    """A whole number with a prefix where that leaves nothing out: `150M`, `1.5M`, `1,999,999`."""
+    size, prefix = next((own for own in _SIZES if count >= own[0]), (1, ""))
+    if size == 1 or count % (size // 1000):
+        return format_count(count)
+    return f"{format_exact(Fraction(count, size))}{prefix}"
 
 
 def name_quantity(fit: Fit, quantity: Quantity) -> str:
