@@ -238,3 +238,23 @@ def test_a_table_of_many_rows_looks_as_one_of_few_and_is_drawn_at_once() -> None
     text = render_text(sweep, 100, quantities=["macs"], long=True)
     assert time.perf_counter() - start < 10
     assert text.count("\n") > 10_000
+
+
+def test_a_network_without_the_axis_that_runs_down_is_a_row_of_its_own_name() -> None:
+    models = ("mobilenet_v1", "resnet50", "vgg16")
+    text = render_text(make_sweep((ALPHA, RESOLUTION), fill_costs, models), 80, quantities=["macs"])
+    table = text.partition("MACs: resolution across\n")[2].splitlines()
+    assert [line.split() for line in (table[0], *table[2:])] == [
+        ["model", "224", "128"],
+        ["resnet50", "50,176", "16,384"],
+        ["vgg16", "50,176", "16,384"],
+    ]
+
+
+def test_an_axis_of_one_value_is_neither_down_nor_across() -> None:
+    axes = (make_axis("num_classes", (10,)), ALPHA, make_axis("resolution", (224,)))
+    text = render_text(make_sweep(axes, fill_costs), 80, quantities=["macs"])
+    assert "across" not in text
+    axes = (make_axis("num_classes", (10,)), ALPHA, RESOLUTION)
+    text = render_text(make_sweep(axes, fill_costs), 80, quantities=["macs"])
+    assert "MACs: alpha down, resolution across; num_classes 10" in text
