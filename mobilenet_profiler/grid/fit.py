@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.grid.cells import Cell
@@ -15,6 +15,9 @@ from mobilenet_profiler.grid.pareto import find_front
 from mobilenet_profiler.grid.quantities import QUANTITIES, Quantity, find_quantity
 from mobilenet_profiler.grid.results import CellResult, Sweep
 from mobilenet_profiler.units import parse_amount, parse_bytes, parse_duration
+
+if TYPE_CHECKING:
+    import pandas
 
 BOUNDED = ("macs", "params", "weights", "activations", "memory", "latency")
 BETWEEN = ("alpha", "resolution")  # the axes between whose values one may look
@@ -163,6 +166,15 @@ class Fit:
         macs = QUANTITIES["macs"].amount(result)
         return (self.goal.place(result), 0.0 if macs is None else macs)
 
+    def frame(self) -> pandas.DataFrame:
+        """The cells within as `Sweep.frame` has them, the best first, and left_macs and so on.
+
+        What a cell leaves of a limit is a part of it.
+        """
+        from mobilenet_profiler.frames import frame_fit
+
+        return frame_fit(self)
+
     def __str__(self) -> str:
         from mobilenet_profiler.render.fit import render_text
 
@@ -255,10 +267,17 @@ def look_between(fit: Fit, count_cell: CountCell, time_cell: CountCell | None = 
     groups = _list_groups(fit)
     found = [own for group in groups if (own := _search(fit, group, count_cell, time_cell))]
     best = max(found, key=lambda own: own.top1, default=None)
-    floor = fit.best.accuracy.percent if fit.best and fit.best.accuracy else 0.0
-    if best is None or round(best.top1, 1) <= floor:
+    if best is None or round(best.top1, 1) <= _find_floor(fit):
+        return fit
+    least = [bound.limit for bound in fit.bounds if bound.least]
+    if least and best.top1 < max(least):
         return fit
     return replace(fit, between=best)
+
+
+def _find_floor(fit: Fit) -> float:
+    """The accuracy that there is already within the budget."""
+    return fit.best.accuracy.percent if fit.best and fit.best.accuracy else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,8 +417,7 @@ def _find_fast(
     that is off.
     """
     (limit,) = (bound.limit for bound in fit.bounds if bound.quantity.name == "latency")
-    allowed = limit
-    floor = fit.best.accuracy.percent if fit.best and fit.best.accuracy else 0.0
+    allowed, floor = limit, _find_floor(fit)
     for _ in range(_TRIES):
         fast = (
             (top1, place, guess)

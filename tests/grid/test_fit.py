@@ -271,6 +271,14 @@ def fill_one(cell: Cell) -> dict[str, Any]:
     return {"cost": count_by_rule(cell).cost, "accuracy": Accuracy("70%", "made")}
 
 
+def test_what_lies_between_is_not_offered_where_it_is_less_accurate_than_asked_for() -> None:
+    sweep = make_sweep(make_published_sweep().axes, fill_from_rule)
+    assert look(fit(sweep, macs="150M", min_accuracy=62)).between is not None
+    found = look(fit(sweep, macs="150M", min_accuracy=70))
+    assert found.best is None
+    assert found.between is None
+
+
 def test_a_hole_in_the_grid_is_not_interpolated_across() -> None:
     def fill(cell: Cell) -> dict[str, Any]:
         known = fill_from_rule(cell)
