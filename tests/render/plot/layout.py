@@ -62,7 +62,8 @@ def assert_readable(figure: Figure) -> None:
 
 def read_caption(figure: Figure) -> str:
     """The text at the foot, in one line."""
-    return " ".join(figure.texts[0].get_text().split())
+    lowest = min(figure.texts, key=lambda text: text.get_position()[1])
+    return " ".join(lowest.get_text().split())
 
 
 def list_legend(figure: Figure) -> list[str]:
