@@ -8,7 +8,6 @@ from functools import cache
 
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 import mobilenet_profiler as mp
 from mobilenet_profiler.comparing import Accuracy, compare
@@ -22,12 +21,18 @@ from mobilenet_profiler.render.plot.families import list_families
 from mobilenet_profiler.render.plot.inline import encode_inline
 from mobilenet_profiler.render.plot.memory import draw_memory, list_held
 from mobilenet_profiler.render.plot.residuals import draw_residuals, list_misled, list_timed
-from mobilenet_profiler.render.plot.style import DARK, LIGHT, THEMES, WIDTHS, Theme
+from mobilenet_profiler.render.plot.style import DARK, LIGHT, THEMES, WIDTHS, Drawing, Theme
 from mobilenet_profiler.rows import name_layers
 from mobilenet_profiler.trace.lifetimes import predict_memory
 from mobilenet_profiler.units import format_bytes
 from tests.profiles import make_profile, trace_small
-from tests.render.plot.layout import assert_readable, list_legend, read_caption
+from tests.render.plot.layout import (
+    assert_readable,
+    list_legend,
+    list_offsets,
+    list_values,
+    read_caption,
+)
 from tests.sweeps import make_published_sweep
 
 PROFILE = make_profile()
@@ -169,9 +174,10 @@ def test_no_text_lies_on_another_or_outside(name: str, width: str) -> None:
 @pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_mark_of_a_page_says_what_it_is_and_has_its_colours(name: str, theme: Theme) -> None:
-    figure: Figure = FIGURES[name](theme=theme)
+    figure = FIGURES[name](theme=theme)
+    assert isinstance(figure, Drawing)
     text = encode_inline(figure, theme)
-    assert text.count("<title>") == sum(map(len, figure.titles.values())) > 0  # type: ignore[attr-defined]
+    assert text.count("<title>") == sum(len(lines) for lines in figure.titles.values()) > 0
     assert "<title></title>" not in text
     assert text == encode_inline(FIGURES[name](theme=theme), theme)
 
@@ -190,7 +196,7 @@ def test_kinds_of_a_family_have_one_colour_and_the_rest_have_greys() -> None:
 def test_residuals_show_each_layer_with_macs_against_its_time() -> None:
     figure = draw_residuals(PROFILE)
     above, below = figure.axes
-    points = {(float(x), float(y)) for marks in above.collections for x, y in marks.get_offsets()}
+    points = set(list_offsets(above))
     timed = list_timed(PROFILE)
     assert len(timed) == 28
     assert points == {(p.macs / 1e3, p.time.value / 1e3) for p in timed}
@@ -207,8 +213,8 @@ def test_the_fit_has_a_slope_of_one_and_lies_between_half_and_twice() -> None:
         next(line for line in above.lines if line.get_label() == f"_fit x{factor}")
         for factor in ("1", "0.5", "2")
     )
-    ends = [[float(value) for value in line.get_ydata()] for line in (fit, half, twice)]  # type: ignore[union-attr]
-    across = [float(value) for value in fit.get_xdata()]  # type: ignore[union-attr]
+    ends = [list_values(line.get_ydata()) for line in (fit, half, twice)]
+    across = list_values(fit.get_xdata())
     assert ends[0][1] / ends[0][0] == pytest.approx(across[1] / across[0])
     assert ends[1] == pytest.approx([value / 2 for value in ends[0]])
     assert ends[2] == pytest.approx([value * 2 for value in ends[0]])
@@ -228,7 +234,7 @@ def test_the_layers_that_macs_mislead_about_most_are_named() -> None:
 
 def test_a_sweep_is_fitted_by_its_networks() -> None:
     figure = draw_residuals(make_published_sweep())
-    assert sum(len(marks.get_offsets()) for marks in figure.axes[0].collections) == 16
+    assert len(list_offsets(figure.axes[0])) == 16
     assert "Named by alpha, resolution" in read_caption(figure)
     with pytest.raises(UsageError, match="given 0"):
         draw_residuals(replace(make_published_sweep(), results=()))
@@ -249,7 +255,7 @@ def test_the_peak_is_marked_named_and_as_high_as_predicted() -> None:
     figure = draw_memory(trace, width="page")
     (axes,) = figure.axes
     (mark,) = (line for line in axes.lines if line.get_label() == "_peak")
-    (place,), (height,) = mark.get_xdata(), mark.get_ydata()  # type: ignore[misc]
+    (place,), (height,) = list_values(mark.get_xdata()), list_values(mark.get_ydata())
     assert place == trace.memory.peak_index
     tops = [path.get_extents().y1 for own in axes.collections for path in own.get_paths()]
     assert max(tops) == pytest.approx(height)

@@ -57,7 +57,7 @@ def test_every_cell_has_its_number_where_its_row_and_column_meet() -> None:
 
 def test_more_is_further_along_the_ramp() -> None:
     (axes,) = draw_heatmap(SWEEP).axes
-    mesh = axes.collections[0]
+    mesh: Any = axes.collections[0]
     shades = mesh.norm(mesh.get_array()).ravel()
     macs = [result.cost.macs for result in SWEEP.results if result.cost]
     ranked = sorted(range(16), key=macs.__getitem__)
