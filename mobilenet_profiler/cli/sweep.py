@@ -31,7 +31,7 @@ from mobilenet_profiler.cli.profile import check_end, check_machine
 from mobilenet_profiler.cli.progress import show_progress
 from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.errors import UsageError, unknown_name
-from mobilenet_profiler.grid.axes import Axis, make_axis, parse_axis, parse_values
+from mobilenet_profiler.grid.axes import MODEL, NODE, Axis, make_axis, parse_axis, parse_values
 from mobilenet_profiler.grid.order import make_order
 from mobilenet_profiler.grid.pivot import list_axis_names
 from mobilenet_profiler.grid.quantities import QUANTITIES, find_quantity
@@ -206,6 +206,7 @@ def sweep(
         wanted["nodes"] = wanted["nodes"] or ("",)
         texts = models or ["mobilenet_v1"]
         order = make_order(texts, axes, settings, how, accuracies, **wanted)
+        check_places(order, down, across)
         found = run_order(order, **run)
         note_unmatched(order)
     show(found, format, output, view)
@@ -235,6 +236,14 @@ def check_view(format: str, view: dict[str, Any], output: str, plot: str | None)
         check_figure_path(plot)
         check_writable(plot)
     check_writable(output)
+
+
+def check_places(order: Order, *names: str | None) -> None:
+    """Refuse what cannot run down or across, before anything is counted."""
+    allowed = (MODEL, NODE, *(axis.name for axis in order.axes))
+    for name in names:
+        if name is not None and name not in allowed:
+            raise unknown_name("axis", name, allowed)
 
 
 def gather_axes(given: dict[str, str | None], texts: Sequence[str]) -> Iterator[Axis]:

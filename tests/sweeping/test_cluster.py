@@ -29,7 +29,7 @@ def cluster() -> Iterator[Any]:
     made.add_node(num_cpus=1, resources={"fast": 1})
     made.add_node(num_cpus=1, resources={"slow": 1})
     yield made
-    made.shutdown()
+    made.shutdown()  # type: ignore[no-untyped-call]
 
 
 def test_a_cluster_counts_what_this_machine_counts_in_its_order(cluster: Any) -> None:

@@ -353,6 +353,24 @@ def test_a_sweep_that_is_refused_leaves_no_file(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_full_disk_ends_a_sweep_in_one_line_and_keeps_what_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.jsonl"
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import resource, sys\n"
+        "from mobilenet_profiler.cli import run\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))\n"
+        f"sys.exit(run(['sweep', '--save', {str(path)!r}]))\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"mobilenet-profiler: cannot write {str(path)!r}: File too large\n"
+    assert path.stat().st_size == 1500
+    kept = mp.read_sweep(path)
+    assert 0 < len(kept.results) < 16
+    assert mp.sweep(save=path, resume=True) == mp.sweep()
+
+
 def test_two_sweeps_do_not_write_one_file(tmp_path: Path) -> None:
     path = tmp_path / "sweep.jsonl"
     told: list[str] = []
