@@ -14,6 +14,7 @@ from mobilenet_profiler.conventions.catalogue import find_convention
 from mobilenet_profiler.conventions.convention import Convention
 from mobilenet_profiler.cost import Cost, LayerCost, Shape, Trace, Uncounted
 from mobilenet_profiler.errors import UsageError
+from mobilenet_profiler.memory import MemoryStep, MemoryUse, TensorLife
 from mobilenet_profiler.render.json import SCHEMA_VERSION
 from mobilenet_profiler.spec import list_label_parts
 
@@ -21,7 +22,8 @@ _WORDS = {int: "a whole number", str: "a text", bool: "true or false", list: "a 
 
 
 def read_trace(path: str | Path) -> Trace:
-    """The trace in a file of `table --format json`: layers, spec, convention, notes; no `ops`.
+    """The trace in a file of `table --format json`: layers, spec, convention, notes, and memory
+    where the file has each operation's; no `ops`.
 
     Raises UsageError, naming the file and what is wrong in it.
     """
@@ -85,6 +87,7 @@ def make_trace(data: Any) -> Trace:
         notes=take_texts(data, "notes", "the file"),
         backward=take(data, "backward", bool, "the file"),
         convention=convention,
+        memory=_read_memory(data["memory"]) if "memory" in data else None,
     )
     if trace.total != _read_cost(take(data, "total", dict, "the file"), convention, "total"):
         raise UsageError("its layers do not add up to its total")
@@ -148,6 +151,50 @@ def _read_uncounted(data: Any) -> Uncounted:
         inputs=tuple(_check_shape(item, where) for item in take(data, "inputs", list, where)),
         calls=take(data, "calls", int, where),
         site=take(data, "site", str, where),
+    )
+
+
+def _read_memory(data: Any) -> MemoryUse | None:
+    """The memory of a pass; None where a file holds its figures alone."""
+    if not isinstance(data, dict) or "steps" not in data:
+        return None
+    steps = tuple(_read_step(step) for step in take(data, "steps", list, "memory"))
+    use = MemoryUse(
+        inputs=take(data, "inputs", int, "memory"),
+        weights=take(data, "weights", int, "memory"),
+        steps=steps,
+        tensors=tuple(
+            _read_tensor(tensor, len(steps)) for tensor in take(data, "tensors", list, "memory")
+        ),
+        optimizer=take(data, "optimizer", int, "memory"),
+        device=take(data, "device", str, "memory"),
+        notes=take_texts(data, "notes", "memory"),
+    )
+    if use.peak != take(data, "predicted_peak", int, "memory"):
+        raise UsageError("its tensors do not add up to its 'predicted_peak'")
+    return use
+
+
+def _read_step(data: Any) -> MemoryStep:
+    where = "a step of memory"
+    path, name, phase = (take(data, key, str, where) for key in ("path", "name", "phase"))
+    return MemoryStep(path, name, phase, take(data, "workspace", int, where))
+
+
+def _read_tensor(data: Any, steps: int) -> TensorLife:
+    where = "a tensor of memory"
+    made, freed = (take(data, key, int, where) for key in ("made", "freed"))
+    if not made < steps or not made <= freed <= steps:
+        raise UsageError(f"{where} lives from step {made} to {freed}, of {steps}")
+    path, name, phase, dtype = (
+        take(data, key, str, where) for key in ("path", "name", "phase", "dtype")
+    )
+    return TensorLife(
+        *(path, name, phase, _check_shape(data.get("shape"), f"'shape' of {where}"), dtype),
+        bytes=take(data, "bytes", int, where),
+        made=made,
+        freed=freed,
+        gradient=take(data, "gradient", bool, where),
     )
 
 

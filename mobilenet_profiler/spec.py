@@ -365,7 +365,7 @@ def _shorten(value: Any) -> str:
 
 
 def make_plain(value: Any) -> Any:
-    """A value for JSON: JSON's own types as they are; of anything else its name, which no run changes."""
+    """A value for JSON: its own types as they are, of others a name that no run changes."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):

@@ -253,7 +253,7 @@ def parse_bytes(what: str, value: object) -> int:
         base = 1024 if found["binary"] else 1000
         exact = int(Fraction(found["number"]) * base ** _POWERS[found["prefix"].lower()])
     else:
-        exact = int(text) if str(text).isdecimal() and not isinstance(text, bool) else 0
+        exact = int(str(text)) if str(text).isdecimal() else 0
     if exact < 1:
         raise UsageError(f"{what} must be bytes such as 2MB, 1.5 GiB or 4096, given {value!r}")
     return exact

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, linalg, nn
 import mobilenet_profiler as mp
 from mobilenet_profiler.render.json import render_json
 from mobilenet_profiler.rows import GROUPINGS, make_rows
+from mobilenet_profiler.trace.lifetimes import predict_memory
 
 
 class Unknown(nn.Module):
@@ -45,6 +47,12 @@ MAKERS: dict[str, Callable[[], mp.Trace]] = {
     "flops": lambda: mp.trace("mobilenet_v1").convert("flop_counter"),
     "params alone": lambda: mp.trace("mobilenet_v1").convert("keras"),
 }
+
+
+def trace_memory(training: bool = False) -> mp.Trace:
+    trace = mp.trace("mobilenet_v1", alpha=0.25, resolution=128)
+    memory = predict_memory("mobilenet_v1", alpha=0.25, resolution=128, training=training)
+    return replace(trace, memory=memory)
 
 
 def save(trace: mp.Trace, folder: Path) -> Path:
@@ -197,3 +205,43 @@ def test_a_saved_trace_is_not_counted_as_nothing(tmp_path: Path) -> None:
     for use in (trace.count, trace.convert):
         with pytest.raises(mp.UsageError, match="trace it again"):
             use("fvcore")
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_memory_comes_back_operation_by_operation(training: bool, tmp_path: Path) -> None:
+    trace = trace_memory(training)
+    again = mp.read_trace(save(trace, tmp_path)).memory
+    assert again == trace.memory
+    assert trace.memory is not None
+    assert again is not None
+    assert again.live == trace.memory.live
+
+
+def test_a_file_with_the_figures_of_memory_alone_is_read_without_it(tmp_path: Path) -> None:
+    file = save(trace_memory(), tmp_path)
+    data = json.loads(file.read_text())
+    del data["memory"]["steps"]
+    file.write_text(json.dumps(data))
+    assert mp.read_trace(file).memory is None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda memory: memory["tensors"][0].update(bytes=10**9), "do not add up"),
+        (lambda memory: memory["tensors"][0].update(freed=9999), "lives from step 0 to 9999"),
+        (lambda memory: memory["tensors"][0].update(shape=None), "'shape' of a tensor"),
+        (lambda memory: memory["steps"][0].update(workspace=-1), "0 or more"),
+        (lambda memory: memory.update(steps=7), "'steps' of memory must be a list"),
+    ],
+)
+def test_memory_that_cannot_be_is_one_line(
+    change: Callable[[dict[str, Any]], None], words: str, tmp_path: Path
+) -> None:
+    file = save(trace_memory(), tmp_path)
+    data = json.loads(file.read_text())
+    change(data["memory"])
+    file.write_text(json.dumps(data))
+    with pytest.raises(mp.UsageError, match=words) as error:
+        mp.read_trace(file)
+    assert "\n" not in str(error.value)

@@ -13,9 +13,11 @@ from mobilenet_profiler.cli.check import check
 from mobilenet_profiler.cli.compare import compare
 from mobilenet_profiler.cli.conventions import conventions
 from mobilenet_profiler.cli.explain import explain
+from mobilenet_profiler.cli.fit import fit
 from mobilenet_profiler.cli.models import models
 from mobilenet_profiler.cli.operations import operations
 from mobilenet_profiler.cli.output import write_note, write_text
+from mobilenet_profiler.cli.plot import plot
 from mobilenet_profiler.cli.profile import profile
 from mobilenet_profiler.cli.published import published
 from mobilenet_profiler.cli.report import report
@@ -44,7 +46,9 @@ app.command()(published)
 app.command()(verify)
 app.command()(compare)
 app.command()(sweep)
+app.command()(fit)
 app.command()(check)
+app.command()(plot)
 app.command()(report)
 app.command()(ceiling)
 

@@ -15,7 +15,15 @@ from mobilenet_profiler.cli.model import (
     takes_settings,
     trace_all,
 )
-from mobilenet_profiler.cli.output import measure_width, write_note, write_renderable, write_text
+from mobilenet_profiler.cli.output import (
+    check_figure_path,
+    check_writable,
+    measure_width,
+    write_figure,
+    write_note,
+    write_renderable,
+    write_text,
+)
 from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.errors import UsageError, unknown_name
 from mobilenet_profiler.rows import list_warnings
@@ -23,6 +31,7 @@ from mobilenet_profiler.rows import list_warnings
 if TYPE_CHECKING:
     from mobilenet_profiler.comparing import ModelComparison
     from mobilenet_profiler.cost import Trace
+    from mobilenet_profiler.measured.comparing import ProfileComparison
     from mobilenet_profiler.measured.profile import Profile
 
 FORMATS = ("table", "markdown", "csv", "json")
@@ -51,6 +60,12 @@ def compare(
     values: opt.Values = False,
     convention: opt.InConvention = DEFAULT,
     strict: opt.Strict = False,
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Draw them side by side: .png, .svg or .pdf.", show_default=False
+        ),
+    ] = None,
     format: Annotated[str, typer.Option("--format", "-f", help=", ".join(FORMATS))] = "table",
     output: opt.Output = "-",
 ) -> None:
@@ -65,16 +80,26 @@ def compare(
         raise UsageError(f"compare takes two models or more, given {len(models)}")
     if every and not layers:
         raise UsageError("--all lists layers, given --no-layers")
+    if plot is not None:
+        check_figure_path(plot)
+        check_writable(plot)
     profiled = [text for text in models if holds_profile(text)]
     if profiled:
         _refuse_mixture(models, profiled)
         of_models = {"source": source, "values": values, "convention": convention != DEFAULT}
         before, after = (read_saved_profile(text, settings, **of_models) for text in models)
-        uncounted = _show_profiles(before, after, format, output, layers, every)
+        uncounted = _show_profiles(before, after, format, output, layers, every, plot)
     else:
         traces = trace_all(models, settings, convention, values)
-        uncounted = _show_models(traces, source, format, output, layers, every)
+        uncounted = _show_models(traces, source, format, output, layers, every, plot)
     raise typer.Exit(strict and uncounted)
+
+
+def _write_plot(comparison: ModelComparison | ProfileComparison, plot: str | None) -> None:
+    if plot is not None:
+        from mobilenet_profiler.render.plot.compare import draw_comparison
+
+        write_figure(draw_comparison(comparison, width="page"), plot)
 
 
 def _refuse_mixture(models: Sequence[str], profiled: Sequence[str]) -> None:
@@ -95,6 +120,7 @@ def _show_models(
     output: str,
     layers: bool,
     every: bool,
+    plot: str | None,
 ) -> bool:
     """Models side by side; whether any has work that is not counted."""
     from mobilenet_profiler.comparing import compare as compare_traces
@@ -108,13 +134,20 @@ def _show_models(
         write_renderable(render_comparison(comparison, width, layers, every), output, width)
     else:
         write_text(COMPARISONS[format](comparison, layers, every), output)
+    _write_plot(comparison, plot)
     if format == "csv":
         _note_warnings(comparison)
     return any(trace.uncounted for trace in comparison.traces)
 
 
 def _show_profiles(
-    before: Profile, after: Profile, format: str, output: str, layers: bool, every: bool
+    before: Profile,
+    after: Profile,
+    format: str,
+    output: str,
+    layers: bool,
+    every: bool,
+    plot: str | None,
 ) -> bool:
     """Profiles side by side; whether any has work that is not counted."""
     from mobilenet_profiler.measured.comparing import compare_profiles
@@ -126,6 +159,7 @@ def _show_profiles(
         write_renderable(render.render_comparison(comparison, width, layers, every), output, width)
     else:
         write_text(render.COMPARISONS[format](comparison, layers, every), output)
+    _write_plot(comparison, plot)
     if format == "csv":
         remarks = render.list_all_remarks(comparison)
         for line in (*comparison.differences, *comparison.sentences, *remarks):

@@ -37,8 +37,10 @@ _COUNTS = ("params", "weights", "macs", "activations")
 _TIMES = ("latency_ns", "latency_low_ns", "latency_high_ns")
 # Columns of the long table that are no axes.
 _COLUMNS = frozenset(
-    (MODEL, NODE, "convention", *_COUNTS, "memory", *_TIMES, "top1", "top1_source", "machine")
-    + ("uncounted", "notes", "error", "label")
+    (
+        *(MODEL, NODE, "label", *_COUNTS, "flops", "memory", *_TIMES, "latency_samples"),
+        *("top1", "top1_source", "machine", "uncounted", "notes", "error", "convention"),
+    )
 )
 
 
@@ -330,7 +332,7 @@ def _make_from_table(text: str) -> Sweep:
     names = reader.fieldnames or ()
     if MODEL not in names:
         raise UsageError(f"has no column {MODEL!r}; `sweep --format csv` writes one")
-    axes = [name for name in names if name and name not in _COLUMNS and name != "flops"]
+    axes = [name for name in names if name not in _COLUMNS]
     results = []
     for number, row in enumerate(reader, 2):
         with blame_file(f"line {number}"):
@@ -371,6 +373,7 @@ def _read_row(row: Mapping[str, Any], axes: Sequence[str]) -> CellResult:
         uncounted=_read_whole(row, "uncounted") or 0,
         memory=_read_whole(row, "memory"),
         machine=row.get("machine", ""),
+        notes=tuple(filter(None, row.get("notes", "").split(" | "))),
         error=row.get("error", ""),
     )
     return replace(result, latency=_read_times(row), accuracy=_read_top1(row))
@@ -390,7 +393,7 @@ def _read_times(row: Mapping[str, str]) -> Estimate | None:
     if any(number is None for number in numbers):
         return None
     value, low, high = (float(number or 0) for number in numbers)
-    return Estimate(value, low, high, 0)
+    return Estimate(value, low, high, _read_whole(row, "latency_samples") or 0)
 
 
 def _read_top1(row: Mapping[str, str]) -> Accuracy | None:

@@ -50,7 +50,11 @@ def describe_trace(trace: Trace) -> dict[str, Any]:
 
 
 def describe_memory(use: MemoryUse) -> dict[str, Any]:
-    """Memory of a pass as plain data, in bytes: figures, what is held at the peak, layers."""
+    """Memory of a pass as plain data, in bytes: figures, what is held at the peak, layers.
+
+    steps, tensors: every operation, and every tensor from the operation that makes it on:
+    all else follows from these.
+    """
     step = use.peak_step
     return {
         **count_memory(use),
@@ -59,6 +63,8 @@ def describe_memory(use: MemoryUse) -> dict[str, Any]:
         "layers": {path: asdict(layer) for path, layer in use.layers.items()},
         "device": use.device,
         "notes": list(use.notes),
+        "steps": [step._asdict() for step in use.steps],
+        "tensors": [tensor._asdict() for tensor in use.tensors],
     }
 
 

@@ -55,7 +55,7 @@ class Counter:
             named = ready.spec
             trace = trace_module(
                 *(ready.model, ready.inputs, named.label, named.as_dict()),
-                mode=spec.mode,
+                mode=ready.mode,
                 real=spec,
             )
             result = make_result(cell, trace.convert(self.convention))

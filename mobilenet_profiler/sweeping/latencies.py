@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from mobilenet_profiler.errors import UsageError
+from mobilenet_profiler.grid.blocks import make_blocks
 from mobilenet_profiler.grid.cells import Cell
+from mobilenet_profiler.grid.results import CellResult
 from mobilenet_profiler.measured.contention import list_contention_warnings
 from mobilenet_profiler.sweeping.exact import describe_error
+from mobilenet_profiler.timing.capacity import measure_free
 from mobilenet_profiler.timing.clocks import Clock, make_clock
 from mobilenet_profiler.timing.contention import ContentionMeter
 from mobilenet_profiler.timing.environment import describe_environment
@@ -36,6 +38,7 @@ from mobilenet_profiler.trace.inputs import make_inputs
 from mobilenet_profiler.trace.sources import make_importable
 
 _RULES = ("iterations", "min_time", "precision")
+_ROOM = 0.5  # of the free memory that cells timed together may take
 _EACH = 2.0  # seconds a cell after which a precision that does not come is given up
 
 
@@ -56,10 +59,13 @@ class BlockTimes:
     environment: Mapping[str, Any] = field(default_factory=dict)
 
 
+Timed = tuple[CellResult, CellTimes, Mapping[str, Any]]  # the last: where it was timed
+
+
 class WholePasses:
     """A network of which only clean passes are taken, without instruments."""
 
-    kinds = (CLEAN,)
+    kinds: tuple[str, ...] = (CLEAN,)
 
     def __init__(self, subject: Subject) -> None:
         self.subject, self.name = subject, subject.name
@@ -81,6 +87,34 @@ class WholePasses:
         return {}
 
 
+def time_results(
+    results: Sequence[CellResult],
+    settings: Mapping[str, Any],
+    how: Mapping[str, Any],
+    on_progress: OnProgress | None = None,
+) -> Iterator[Timed]:
+    """The times of counted cells, in blocks that this machine has room for; see `time_block`."""
+    tell = on_progress or (lambda done, text: None)
+    free = measure_free(make_request(how).place)
+    room = None if free is None else int(_ROOM * free)
+    blocks = make_blocks(results, room, find_item_size(how))
+    for index, block in enumerate(blocks):
+        own = scale_progress(tell, index / len(blocks), (index + 1) / len(blocks))
+        times = time_block([result.cell for result in block], settings, how, own)
+        for result, cell in zip(block, times.cells, strict=True):
+            yield result, cell, times.environment
+
+
+def find_item_size(how: Mapping[str, Any]) -> int:
+    """Bytes of a number in the networks that are timed; those of float32 where nothing is asked."""
+    return 2 if how.get("dtype") in ("float16", "bfloat16") else 4
+
+
+def scale_progress(tell: OnProgress, first: float, last: float) -> OnProgress:
+    """Progress of a part, told as that of the whole."""
+    return lambda done, text: tell(first + (last - first) * done, text)
+
+
 def make_request(
     how: Mapping[str, Any], cells: int = 1, on_progress: OnProgress | None = None
 ) -> Request:
@@ -89,9 +123,8 @@ def make_request(
     Cells in turns have more time for a precision than one network alone.
     """
     given = dict(how)
-    rule = StopRule(
-        *(given.pop(name, None) for name in _RULES), patience=max(PATIENCE, _EACH * cells)
-    )
+    named = {name: given.pop(name, None) for name in _RULES}
+    rule = StopRule(**named, patience=max(PATIENCE, _EACH * cells))
     return Request(rule=rule, on_progress=on_progress, **given)
 
 
@@ -170,15 +203,17 @@ def measure_in_turns(
     clock: Clock,
     request: Request,
     notes: Sequence[tuple[str, ...]] = (),
+    make_meter: Callable[[], ContentionMeter] = ContentionMeter,
 ) -> list[CellTimes]:
     """Clean passes of each subject, in rounds over all of them.
 
     clock: takes the times. notes: of each subject, what is known of it already.
+    make_meter: counts what else the machine does meanwhile.
     """
     whole = [WholePasses(subject) for subject in subjects]
     told = request.on_progress
     recordings = warm_all(whole, clock, request.rule, request.warmup, told)
-    with ContentionMeter() as meter:
+    with make_meter() as meter:
         take_rounds(whole, recordings, clock, request.rule, told)
     passes = sum(len(recording.passes[CLEAN]) for recording in recordings)
     threads = torch.get_num_threads() if request.device == "cpu" else 0
@@ -193,10 +228,3 @@ def measure_in_turns(
 def _gather(recording: Recording, notes: tuple[str, ...]) -> CellTimes:
     settled = () if recording.settled else ("it still got faster when its warm-up ended",)
     return CellTimes(tuple(taken.wall for taken in recording.passes[CLEAN]), (*notes, *settled))
-
-
-def check_how(how: Mapping[str, Any]) -> None:
-    """Refuse a device that is not there, a dtype that is none, two rules. Raises UsageError."""
-    if not isinstance(how.get("device", "cpu"), str):
-        raise UsageError(f"device must be a text such as 'cuda:0', given {how['device']!r}")
-    make_request(how)

@@ -12,7 +12,7 @@ import pickle
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection, get_context
@@ -48,7 +48,7 @@ class _Worker:
 
 def map_in_processes(
     function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
-) -> Iterator[Result | Lost]:
+) -> Generator[Result | Lost, None, None]:
     """What the function gives for each task, in their order, worked out in so many processes.
 
     function: can be pickled and raises nothing. Raises UsageError where it cannot be sent,

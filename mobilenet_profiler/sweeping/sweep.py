@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -16,9 +16,10 @@ from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.grid.accuracies import join_accuracies
 from mobilenet_profiler.grid.axes import UNSWEPT, Axis, make_axis
-from mobilenet_profiler.grid.blocks import make_blocks, name_machine
+from mobilenet_profiler.grid.blocks import name_machine
 from mobilenet_profiler.grid.cells import Cell
 from mobilenet_profiler.grid.conditions import allows_cell, allows_result
+from mobilenet_profiler.grid.nodes import choose_device
 from mobilenet_profiler.grid.order import Order, make_order
 from mobilenet_profiler.grid.results import CellResult, Sweep
 from mobilenet_profiler.grid.saved import make_sweep
@@ -26,18 +27,22 @@ from mobilenet_profiler.measured.statistics import estimate_median
 from mobilenet_profiler.spec import ModelSpec
 from mobilenet_profiler.sweeping.exact import Counter
 from mobilenet_profiler.sweeping.journal import Journal, check_save, open_journal
-from mobilenet_profiler.sweeping.latencies import CellTimes, make_request, time_block
+from mobilenet_profiler.sweeping.latencies import (
+    CellTimes,
+    Timed,
+    make_request,
+    scale_progress,
+    time_results,
+)
 from mobilenet_profiler.sweeping.pool import Lost, map_in_processes
-from mobilenet_profiler.timing.capacity import measure_free
 from mobilenet_profiler.timing.measuring import OnProgress, check_whole
 from mobilenet_profiler.trace.registered import count_registered
 
 MOST_JOBS = 256
 _COUNTING = 0.1  # of the time that a sweep with latencies takes
-_ROOM = 0.5  # of the free memory that cells timed together may take
 
-Count = Callable[[Counter, Sequence[Cell]], Iterator[CellResult | Lost]]
-Timed = tuple[CellResult, CellTimes, Mapping[str, Any]]  # the last: where it was timed
+Counted = Generator[CellResult | Lost, None, None]
+Count = Callable[[Counter, Sequence[Cell]], Counted]
 Time = Callable[[Order, Sequence[CellResult], OnProgress], Iterator[Timed]]
 
 
@@ -88,7 +93,7 @@ def sweep(
     fixed, given = split_settings(settings)
     order = make_order(
         list_models(models),
-        [*_list_axes(axes), *given],
+        [*list_axes(axes), *given],
         fixed,
         how={
             **{"device": device, "dtype": dtype, "threads": threads},
@@ -96,11 +101,11 @@ def sweep(
             **{"min_time": min_time, "precision": precision},
         },
         accuracies={"source": source, "file": None if accuracy is None else str(accuracy)},
-        where=_list_texts(where),
+        where=list_texts(where),
         latency=latency,
         memory=memory,
         convention=convention,
-        nodes=_list_texts(on) or ("",),
+        nodes=list_texts(on) or ("",),
     )
     return run_order(order, jobs=jobs, ray=ray, save=save, resume=resume, on_progress=on_progress)
 
@@ -131,13 +136,15 @@ def _is_list(value: Any) -> bool:
     )
 
 
-def _list_axes(axes: Mapping[str, Iterable[Any]] | Sequence[Axis] | None) -> list[Axis]:
+def list_axes(axes: Mapping[str, Iterable[Any]] | Sequence[Axis] | None) -> list[Axis]:
+    """Axes that were given by name, or as they are."""
     if isinstance(axes, Mapping):
         return [make_axis(name, values) for name, values in axes.items()]
     return list(axes or ())
 
 
-def _list_texts(given: str | Sequence[str]) -> tuple[str, ...]:
+def list_texts(given: str | Sequence[str]) -> tuple[str, ...]:
+    """One text or several, as several."""
     return (given,) if isinstance(given, str) else tuple(given)
 
 
@@ -179,8 +186,12 @@ def _run_on_cluster(
         raise UsageError("jobs are processes of this machine, ray has a cluster: give one")
     if order.latency and order.nodes == ("",):
         raise UsageError("say on which kinds of nodes the cluster times cells (on)")
-    with Cluster(address) as cluster:
+    device = order.setup.get("device", "cpu")
+    with Cluster(address, device) as cluster:
         cluster.check(order.nodes)
+        if order.latency:  # what it is on each kind of node; the machines are told besides
+            devices = dict.fromkeys(choose_device(kind, device) for kind in order.nodes)
+            order = replace(order, setup={**order.setup, "device": " and ".join(devices)})
         return _run(order, cluster.count, cluster.time, save, resume, on_progress)
 
 
@@ -219,11 +230,6 @@ def _run(
         if pending:
             time_all(journal, pending, time, scale_progress(tell, share, 1.0))
         return make_sweep(order, journal.results, journal.machines)
-
-
-def scale_progress(tell: OnProgress, first: float, last: float) -> OnProgress:
-    """Progress of a part, told as that of the whole."""
-    return lambda done, text: tell(first + (last - first) * done, text)
 
 
 def find_accuracies(order: Order) -> dict[str, Accuracy | None]:
@@ -320,7 +326,7 @@ def _leave_out(result: CellResult, order: Order, quantities: Sequence[str]) -> C
     return result if allowed else replace(result, left_out=True)
 
 
-def _count_here(counter: Counter, cells: Sequence[Cell], jobs: int) -> Iterator[CellResult | Lost]:
+def _count_here(counter: Counter, cells: Sequence[Cell], jobs: int) -> Counted:
     if jobs > 1 and len(cells) > 1:
         yield from map_in_processes(counter, cells, jobs)
     else:
@@ -349,17 +355,4 @@ def add_times(result: CellResult, times: CellTimes, machine: str) -> CellResult:
 
 
 def _time_here(order: Order, pending: Sequence[CellResult], tell: OnProgress) -> Iterator[Timed]:
-    free = measure_free(order.setup["device"])
-    room = None if free is None else int(_ROOM * free)
-    blocks = make_blocks(pending, room, find_item_size(order))
-    for index, block in enumerate(blocks):
-        own = scale_progress(tell, index / len(blocks), (index + 1) / len(blocks))
-        cells = [result.cell for result in block]
-        times = time_block(cells, order.settings, order.setup, own)
-        for result, cell in zip(block, times.cells, strict=True):
-            yield result, cell, times.environment
-
-
-def find_item_size(order: Order) -> int:
-    """Bytes of a number in the networks that are timed; those of float32 where nothing is asked."""
-    return 2 if order.setup.get("dtype") in ("float16", "bfloat16") else 4
+    yield from time_results(pending, order.settings, order.setup, tell)

@@ -144,7 +144,8 @@ class StopRule:
             return f"{self.min_time:g} s of clean passes"
         if reached <= self.goal:
             return f"the median within {100 * self.goal:g}%"
-        return f"{self.patience:g} s, the median within {100 * reached:.1f}% and not {100 * self.goal:g}%"
+        within = f"the median within {100 * reached:.1f}% and not {100 * self.goal:g}%"
+        return f"{self.patience:g} s, {within}"
 
 
 @dataclass

@@ -123,12 +123,15 @@ def frame_axis(axis: Axis, log: bool, most: int, low: float = 0.0, high: float =
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         axis.set_minor_locator(NullLocator())
         return
-    axis.set_major_locator(LogLocator(base=10, subs=steps, numticks=99))
+    most = most if steps == (1,) else 99  # every second power of ten, or third, where need be
+    axis.set_major_locator(LogLocator(base=10, subs=steps, numticks=most))
     axis.set_minor_locator(LogLocator(base=10, subs=tuple(range(1, 10)), numticks=99))
 
 
 def format_tick(value: float) -> str:
-    """A round number with no more digits than it has: `0.5`, `20`, `1,000`."""
+    """A round number with no more digits than it has: `0.5`, `20`, `1,000`, `1e+07`."""
+    if abs(value) >= 1e7 or 0 < abs(value) < 1e-4:
+        return f"{value:g}"
     text = f"{value:,.9f}".rstrip("0").rstrip(".")
     return text if float(text.replace(",", "")) or not value else f"{value:g}"
 

@@ -23,7 +23,7 @@ from mobilenet_profiler.render.plot.families import (
     list_families,
     list_patches,
 )
-from mobilenet_profiler.render.plot.provenance import describe_run, describe_trace, title_macs
+from mobilenet_profiler.render.plot.provenance import describe_profile, describe_trace, title_macs
 from mobilenet_profiler.render.plot.style import (
     LIGHT,
     SMALL,
@@ -263,7 +263,7 @@ def describe(subject: Trace | Profile, stages: Sequence[Stage]) -> str:
     """The caption: which network, counted and timed how, and what is stacked on what."""
     stacked = any(len(stage.parts) > 1 for stage in stages)
     parts = [
-        describe_run(subject) if isinstance(subject, Profile) else describe_trace(subject),
+        describe_profile(subject) if isinstance(subject, Profile) else describe_trace(subject),
         "Layers that do not multiply are stacked on the one before them." if stacked else "",
         "At the right: how kinds of layers share all.",
         _describe_rest(subject) if isinstance(subject, Profile) else "",

@@ -96,8 +96,10 @@ def find_family(families: Sequence[Family], kind: str) -> int | None:
     return next((index for index, own in enumerate(families) if kind in own.kinds), None)
 
 
-def draw_blocks(axes: Axes, blocks: Iterable[Block], family: Family, theme: Theme) -> None:
-    """Rectangles in a family's colour, a thin line of the ground around each."""
+def draw_blocks(
+    axes: Axes, blocks: Iterable[Block], family: Family, theme: Theme, joined: bool = False
+) -> None:
+    """Rectangles in a family's colour, a thin line of the ground around each, or none."""
     own = [block for block in blocks if block.high > block.low and block.right > block.left]
     if not own:
         return
@@ -107,8 +109,8 @@ def draw_blocks(axes: Axes, blocks: Iterable[Block], family: Family, theme: Them
     drawn = PolyCollection(
         corners,
         facecolors=family.colour,
-        edgecolors=theme.background,
-        linewidths=0.25,
+        edgecolors=family.colour if joined else theme.background,
+        linewidths=0.1 if joined else 0.25,
         label=family.name,
         zorder=3,
     )

@@ -37,8 +37,10 @@ from mobilenet_profiler.render.plot.provenance import (
     list_sources,
 )
 from mobilenet_profiler.render.plot.style import (
+    FONT,
     LIGHT,
     SMALL,
+    WIDTHS,
     Theme,
     add_foot,
     make_figure,
@@ -49,10 +51,13 @@ from mobilenet_profiler.render.plot.style import (
 MOST_PANELS = 12
 _PER_ROW = {"column": 2, "page": 3}  # panels beside each other
 _ROW = 0.26  # inches of a row of cells; less where there are many
-_HIGHEST = 3.6  # inches of a panel
+_LOWEST, _HIGHEST = 0.55, 3.6  # inches of a panel
+_ROWS_OF_TITLE = 3  # that leave room for the whole title of an axis beside them
+_LETTER, _BESIDE = 0.054, 0.3  # inches of a letter of a title; left of the cells of a panel
+_NUMBER, _LONGEST = 4, 18  # letters of a number in a cell; of a value at an axis
 _MOST_TICKS = 12  # values that are written at an axis
 # Numbers on cells: not a theme's own black and white, for they stay where the theme changes.
-_INKS = ("#0c0c0c", "#fdfdfd")
+_INKS = ("#010101", "#fefefe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,9 @@ def draw_heatmap(
     with use_theme(theme):
         shade = choose_shade(asked, pivots, theme)
         figure = make_figure(width, find_height(pivots, width))
+        if len(pivots) > 1:
+            title = shade.scale.title(asked.title)
+            figure.suptitle(title, x=0.01, ha="left", fontsize=FONT)
         panels = draw_panels(figure, pivots, shade, theme, width)
         add_foot(figure, (), describe(sweep, asked, pivots), theme)
         figure.draw_without_rendering()  # the layout is final from here on
@@ -138,16 +146,26 @@ def make_ramp(theme: Theme) -> LinearSegmentedColormap:
 
 def find_height(pivots: Sequence[Pivot], width: str) -> float:
     """Inches: as the rows of cells need, and what stands around them."""
-    lines = ceil(len(pivots) / min(_PER_ROW[width], len(pivots)))
-    panel = min(max(len(pivot.rows) for pivot in pivots) * _ROW, _HIGHEST)
-    return lines * (panel + 0.35) + 0.75
+    lines = ceil(len(pivots) / count_columns(pivots, width))
+    rows = max(len(pivot.rows) for pivot in pivots)
+    panel = min(max(rows * _ROW, _LOWEST), _HIGHEST)
+    return lines * (panel + 0.35) + 0.75 + 0.2 * (len(pivots) > 1)
+
+
+def count_columns(pivots: Sequence[Pivot], width: str) -> int:
+    """How many panels stand beside each other, so that what is fixed in each has room."""
+    longest = max(len(name_fixed(pivot)) for pivot in pivots)
+    rows = max(len(_shorten(row)) for pivot in pivots for row in pivot.rows)
+    columns = max(len(pivot.columns) for pivot in pivots) * _NUMBER
+    room = WIDTHS[width] / ((max(longest, columns) + rows) * _LETTER + _BESIDE)
+    return max(min(_PER_ROW[width], len(pivots), int(room)), 1)
 
 
 def draw_panels(
     figure: Figure, pivots: Sequence[Pivot], shade: Shade, theme: Theme, width: str
 ) -> list[tuple[Axes, Pivot]]:
     """The cells of every panel in their colours, its axes and what is fixed in it."""
-    columns = min(_PER_ROW[width], len(pivots))
+    columns = count_columns(pivots, width)
     grid = figure.add_gridspec(ceil(len(pivots) / columns), columns)
     panels = []
     for index, pivot in enumerate(pivots):
@@ -156,19 +174,26 @@ def draw_panels(
         name_values(axes, pivot)
         below = index + columns >= len(pivots)
         axes.set_xlabel(title_axis(pivot.across) if below and pivot.across else "")
-        axes.set_ylabel(title_axis(pivot.down) if not index % columns and pivot.down else "")
-        axes.set_title(name_panel(pivot, shade), fontsize=SMALL, loc="left", pad=3)
+        short = pivot.down if len(pivot.rows) < _ROWS_OF_TITLE else title_axis(pivot.down)
+        axes.set_ylabel("" if index % columns else short)
+        alone = shade.scale.title(pivot.quantity.title) if len(pivots) == 1 else ""
+        axes.set_title(alone or _cut(name_fixed(pivot), width), fontsize=SMALL, loc="left", pad=3)
         panels.append((axes, pivot))
     return panels
 
 
-def name_panel(pivot: Pivot, shade: Shade) -> str:
-    """What it shows, in its unit, and what is fixed: `MACs (millions), depth 3`."""
-    fixed = [
-        str(value).partition(" ")[0] if name == MODEL else f"{name} {format_value(value)}"
+def name_fixed(pivot: Pivot) -> str:
+    """What is fixed in a panel: `mobilenet_v1, depth 3`."""
+    return ", ".join(
+        str(value) if name == MODEL else f"{name} {format_value(value)}"
         for name, value in pivot.fixed.items()
-    ]
-    return ", ".join([shade.scale.title(pivot.quantity.title), *fixed])
+    )
+
+
+def _cut(title: str, width: str) -> str:
+    """A title that is as long as one panel is wide, at most."""
+    most = int((WIDTHS[width] - _BESIDE) / _LETTER)
+    return title if len(title) <= most else f"{title[: most - 1]}…"
 
 
 def draw_cells(axes: Axes, pivot: Pivot, shade: Shade, theme: Theme) -> QuadMesh:
@@ -220,8 +245,17 @@ def name_values(axes: Axes, pivot: Pivot) -> None:
         step = ceil(len(values) / _MOST_TICKS)
         places = range(0, len(values), step) if name else ()
         axis.set_ticks(
-            [place + 0.5 for place in places], [format_value(values[place]) for place in places]
+            [place + 0.5 for place in places], [_shorten(values[place]) for place in places]
         )
+
+
+def _shorten(value: Any) -> str:
+    """A value of an axis, its middle left out where it is long."""
+    text = format_value(value)
+    if len(text) <= _LONGEST:
+        return text
+    half = _LONGEST // 2
+    return f"{text[: half - 1]}…{text[-half:]}"
 
 
 def write_numbers(axes: Axes, pivot: Pivot, shade: Shade) -> bool:

@@ -107,12 +107,15 @@ def describe_trace(trace: Trace) -> str:
 
 
 def describe_run(profile: Profile) -> str:
-    """A network, how it ran and was counted, on which machine and when."""
-    setup, date = profile.setup, str(profile.environment.get("date", ""))[:10]
+    """A network, how it ran, on which machine and when; without a full stop."""
+    date = str(profile.environment.get("date", ""))[:10]
     machine = describe_machine("", profile.environment)
-    of = "training step" if setup.mode == "train" else "pass"
     where = ", ".join(part for part in (machine, date) if part)
-    return (
-        f"{profile.label}{f' ({where})' if where else ''}: medians of a {of}. "
-        f"Counts exact, convention {name_convention(profile.trace)}."
-    )
+    of = "training step" if profile.setup.mode == "train" else "pass"
+    return f"{profile.label}{f' ({where})' if where else ''}: medians of a {of}"
+
+
+def describe_profile(profile: Profile) -> str:
+    """The same, and how its network is counted."""
+    counts = f"Counts exact, convention {name_convention(profile.trace)}."
+    return f"{describe_run(profile)}. {counts}"

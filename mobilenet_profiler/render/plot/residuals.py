@@ -32,7 +32,7 @@ from mobilenet_profiler.render.plot.provenance import (
     describe_convention,
     describe_latency,
     describe_networks,
-    describe_run,
+    describe_profile,
     title_macs,
 )
 from mobilenet_profiler.render.plot.style import (
@@ -292,7 +292,7 @@ def list_handles(marks: dict[str, Mark], theme: Theme) -> list[Artist]:
 def describe(subject: Profile | Sweep, points: Sequence[Timed], fit: Proportion) -> str:
     """The caption: what was measured, the rate, and how far it misleads."""
     if isinstance(subject, Profile):
-        source, each = describe_run(subject), f"{len(points)} layers with MACs, forward pass"
+        source, each = describe_profile(subject), f"{len(points)} layers with MACs, forward pass"
     else:
         source = (
             f"{describe_networks(subject)}. {describe_latency(subject)} "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mobilenet_profiler.errors import unknown_name
 from mobilenet_profiler.grid.results import CellResult, Sweep
-from mobilenet_profiler.render.plot.style import THEMES, Theme
+from mobilenet_profiler.render.plot.style import THEMES, WIDTHS, Theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,7 +44,7 @@ class Plots:
             marker=marker,
             references=references,
             theme=find_theme(theme),
-            width=width,
+            width=check_width(width),
         )
 
     def heatmap(
@@ -60,7 +60,11 @@ class Plots:
         from mobilenet_profiler.render.plot.heatmap import draw_heatmap
 
         return draw_heatmap(
-            self.sweep, quantity, down=down, across=across, theme=find_theme(theme), width=width
+            *(self.sweep, quantity),
+            down=down,
+            across=across,
+            theme=find_theme(theme),
+            width=check_width(width),
         )
 
 
@@ -69,3 +73,10 @@ def find_theme(name: str) -> Theme:
     if name not in THEMES:
         raise unknown_name("theme", name, THEMES)
     return THEMES[name]
+
+
+def check_width(name: str) -> str:
+    """The name of a width, if there is such a one. Raises UsageError."""
+    if name not in WIDTHS:
+        raise unknown_name("width", name, WIDTHS)
+    return name

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.path import Path
@@ -57,7 +57,7 @@ _SIZED = ("resolution", "beta", "input", "batch")  # axes that have the colours 
 _REFERENCE = "*"
 _AREA, _REFERENCE_AREA = 17.0, 30.0  # square points of a mark
 _MANY = 200  # cells: more have smaller marks
-_RAMP = ("viridis", 0.0, 0.92)  # colours of more values than a theme has: without the palest
+_RAMP = "viridis"  # colours of more values than a theme has
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def draw_tradeoff(
     quantities = find_quantity(x), find_quantity(y)
     shown = list_shown(sweep, *quantities)
     others = list_others(sweep, quantities, references)
-    sides = _choose_sides(quantities, [*shown, *others])
+    sides = choose_sides(quantities, [*shown, *others])
     looks = choose_looks(sweep, shown, colour, marker, theme)
     with use_theme(theme):
         figure = make_figure(width, 3.6 if width == "column" else 4.4)
@@ -123,7 +123,8 @@ def draw_tradeoff(
         handles = list_handles(looks, bool(others), theme)
         add_foot(figure, handles, describe(sweep, shown, others, sides), theme)
         figure.draw_without_rendering()  # the layout is final from here on
-        name_references(axes, others, shown, sides, theme)
+        named = shown if needs_names(looks[0], shown) else []
+        name_points(axes, [*others, *named], shown, others, sides, theme)
     return figure
 
 
@@ -157,7 +158,9 @@ def list_others(
     counts = names <= {*known.QUANTITIES, "top1"} and "top1" in names
     images = {_count_images(result) for result in sweep.results if result.cost}
     alike = sweep.convention == DEFAULT and images <= {1}
-    return list(known.list_references()) if counts and alike else []
+    swept = {model.partition(" ")[0] for model in sweep.models}
+    found = known.list_references() if counts and alike else ()
+    return [own for own in found if own.cell.model not in swept]
 
 
 def _count_images(result: CellResult) -> int:
@@ -166,7 +169,8 @@ def _count_images(result: CellResult) -> int:
     return int(inputs[0][0]) if inputs[0] else 1
 
 
-def _choose_sides(quantities: Sequence[Quantity], results: Sequence[CellResult]) -> Sides:
+def choose_sides(quantities: Sequence[Quantity], results: Sequence[CellResult]) -> Sides:
+    """Both quantities in the units that suit these cells."""
     x, y = quantities
     scales = [
         choose_scale(quantity.unit, [quantity.amount(result) or 0 for result in results])
@@ -189,6 +193,8 @@ def choose_looks(
             raise unknown_name("axis", name, names)
     colour, marker = _choose_names(names, colour, marker)
     values = _list_values(shown, colour)
+    if colour == MODEL and len(values) > len(theme.series):
+        values = ()  # names that no ramp of colours orders: they stand at the points
     colours = dict(zip(values, choose_colours(len(values), theme), strict=True))
     marked = _list_values(shown, marker)
     markers = dict(zip(marked, MARKERS, strict=False)) if len(marked) <= len(MARKERS) else {}
@@ -227,8 +233,9 @@ def choose_colours(count: int, theme: Theme) -> list[str]:
     """A theme's own, or of a ramp where it has not so many."""
     if count <= len(theme.series):
         return list(theme.series[:count])
-    name, low, high = _RAMP
-    ramp = colormaps[name]
+    dark = sum(to_rgb(theme.background)) < 1.5
+    low, high = (0.18, 1.0) if dark else (0.0, 0.88)  # without those that the ground would hide
+    ramp = colormaps[_RAMP]
     return [to_hex(ramp(low + (high - low) * step / (count - 1))) for step in range(count)]
 
 
@@ -290,7 +297,7 @@ def draw_cells(
             c=colour,
             marker=marker,
             edgecolors=theme.background,
-            linewidths=0.3,
+            linewidths=0.3 if len(shown) <= _MANY else 0,
             zorder=4.5 if leads else 4,
             label=" ".join(_name(look, own[0]) for look in looks if look.values),
         )
@@ -339,27 +346,38 @@ def draw_references(axes: Axes, others: Sequence[CellResult], sides: Sides, them
     title_marks(marks, [describe_cell(result, sides) for result in others])
 
 
-def name_references(
+def needs_names(colours: Look, shown: Sequence[CellResult]) -> bool:
+    """Whether networks are told apart by their names alone: more than there are colours."""
+    return colours.axis == MODEL and not colours.values and len(shown) > 1
+
+
+def name_points(
     axes: Axes,
-    others: Sequence[CellResult],
+    named: Sequence[CellResult],
     shown: Sequence[CellResult],
+    others: Sequence[CellResult],
     sides: Sides,
     theme: Theme,
 ) -> None:
-    """The name of each network beside the sweep at its mark."""
-    radius = _REFERENCE_AREA**0.5 / 2
-    labels = [Label(result.label, *sides.place(result), radius) for result in others]
+    """Names at marks, those of the networks beside the sweep first, where they find room."""
+    beside = set(map(id, others))
+    labels = [
+        Label(
+            result.label if id(result) in beside else result.cell.model,
+            *sides.place(result),
+            (_REFERENCE_AREA if id(result) in beside else _AREA) ** 0.5 / 2,
+        )
+        for result in named
+    ]
     boxes = [
         _find_box(axes, sides.place(result), area**0.5 / 2)
         for results, area in ((shown, _AREA), (others, _REFERENCE_AREA))
         for result in results
     ]
-    ground = Ground(
-        axes.get_window_extent(),
-        tuple(boxes),
-        tuple(_trace_line(axes, line) for line in axes.lines),
+    lines = tuple(_trace_line(axes, line) for line in axes.lines)
+    place_labels(
+        axes, labels, Ground(axes.get_window_extent(), tuple(boxes), lines), SMALL, theme.text
     )
-    place_labels(axes, labels, ground, SMALL, theme.text)
 
 
 def _trace_line(axes: Axes, line: Line2D) -> Path:
