@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mobilenet_profiler.conventions.counting import Count
     from mobilenet_profiler.cost import Cost, LayerCost, OpCost, Trace, Uncounted
     from mobilenet_profiler.errors import UsageError
+    from mobilenet_profiler.grid.fit import Fit
     from mobilenet_profiler.grid.results import CellResult, Sweep
     from mobilenet_profiler.grid.saved import read_sweep
     from mobilenet_profiler.measured.comparing import ProfileComparison, compare_profiles
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from mobilenet_profiler.published.figure import Figure
     from mobilenet_profiler.saved import read_trace
     from mobilenet_profiler.spec import ModelSpec, make_spec
+    from mobilenet_profiler.sweeping.fit import fit
     from mobilenet_profiler.sweeping.sweep import sweep
     from mobilenet_profiler.timing.profiler import profile
     from mobilenet_profiler.trace.lifetimes import predict_memory
@@ -47,6 +49,7 @@ __all__ = [
     "Cost",
     "Count",
     "Figure",
+    "Fit",
     "LatencyLimit",
     "LayerCost",
     "Limit",
@@ -65,6 +68,7 @@ __all__ = [
     "check",
     "compare",
     "compare_profiles",
+    "fit",
     "list_conventions",
     "list_figures",
     "make_spec",
@@ -88,6 +92,8 @@ _HOMES = {
     **dict.fromkeys(("Accuracy", "AlignedCost", "ModelComparison", "compare"), "comparing"),
     **dict.fromkeys(("CellResult", "Sweep"), "grid.results"),
     "read_sweep": "grid.saved",
+    "Fit": "grid.fit",
+    "fit": "sweeping.fit",
     "sweep": "sweeping.sweep",
     "read_trace": "saved",
     "MemoryUse": "memory",

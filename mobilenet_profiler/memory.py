@@ -170,6 +170,16 @@ class MemoryUse:
                 allocated[tensor.path] += tensor.bytes
         return ((path, LayerMemory(peaks[path], allocated[path])) for path in peaks)
 
+    def __str__(self) -> str:
+        from mobilenet_profiler.render.summaries import summarise_memory
+
+        return summarise_memory(self).draw()
+
+    def _repr_html_(self) -> str:
+        from mobilenet_profiler.render.summaries import summarise_memory
+
+        return summarise_memory(self).write_html()
+
 
 def count_memory(use: MemoryUse) -> dict[str, int]:
     """The figures of a pass by name, for a file; `predicted_peak` is all of them together."""

@@ -13,6 +13,7 @@ from mobilenet_profiler.cli.check import check
 from mobilenet_profiler.cli.compare import compare
 from mobilenet_profiler.cli.conventions import conventions
 from mobilenet_profiler.cli.explain import explain
+from mobilenet_profiler.cli.fit import fit
 from mobilenet_profiler.cli.models import models
 from mobilenet_profiler.cli.operations import operations
 from mobilenet_profiler.cli.output import write_note, write_text
@@ -44,6 +45,7 @@ app.command()(published)
 app.command()(verify)
 app.command()(compare)
 app.command()(sweep)
+app.command()(fit)
 app.command()(check)
 app.command()(plot)
 app.command()(ceiling)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +15,7 @@ from mobilenet_profiler.cli.model import (
     keep_stdout,
     spare_garbage,
     takes_settings,
+    trace_spec,
 )
 from mobilenet_profiler.cli.output import (
     check_figure_path,
@@ -30,21 +31,23 @@ from mobilenet_profiler.cli.profile import check_end, check_machine
 from mobilenet_profiler.cli.progress import show_progress
 from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.errors import UsageError, unknown_name
-from mobilenet_profiler.grid.axes import Axis, make_axis, parse_axis, parse_values
+from mobilenet_profiler.grid.axes import MODEL, NODE, Axis, make_axis, parse_axis, parse_values
 from mobilenet_profiler.grid.order import make_order
 from mobilenet_profiler.grid.pivot import list_axis_names
 from mobilenet_profiler.grid.quantities import QUANTITIES, find_quantity
 from mobilenet_profiler.grid.saved import SUFFIXES, read_kept, read_sweep
+from mobilenet_profiler.verification.printed import ALL, PLACES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from mobilenet_profiler.grid.cells import Cell
     from mobilenet_profiler.grid.order import Order
     from mobilenet_profiler.grid.results import Sweep
+    from mobilenet_profiler.spec import ModelSpec
 
 FORMATS = ("table", "csv", "json", "markdown", "latex", "parquet")
 _DRAWN = ("table", "markdown", "latex")  # formats that have tables of two axes
-INTERRUPTED = 130
 
 
 def _axis(what: str) -> Any:
@@ -159,6 +162,14 @@ def sweep(
             show_default=False,
         ),
     ] = None,
+    paper: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TABLE",
+            help="A published table instead, ours beside it: " + ", ".join([*PLACES, ALL]) + ".",
+            show_default=False,
+        ),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 1 if a cell failed or has uncounted work.")
     ] = False,
@@ -184,15 +195,20 @@ def sweep(
     }
     accuracies = {"source": source, "file": accuracy}
     run = {"jobs": jobs, "ray": ray, "save": save, "resume": resume}
+    asked = {**given, "axis": axis, **how, **wanted, **accuracies, **run}
+    if paper:
+        asked = {"MODEL": models, **asked, **view, "plot": plot}
+        raise typer.Exit(show_paper(paper, settings, asked, format, output))
     if any(map(is_saved_sweep, models or ())):
-        asked = {"axis": axes, **how, **wanted, **accuracies, **run}
         found = read_again(models or (), settings, asked)
     else:
         check_machine({"warmup": None, "seed": None, **how, "device": device or "cpu"})
         wanted["nodes"] = wanted["nodes"] or ("",)
         texts = models or ["mobilenet_v1"]
         order = make_order(texts, axes, settings, how, accuracies, **wanted)
+        check_places(order, down, across)
         found = run_order(order, **run)
+        note_unmatched(order)
     show(found, format, output, view)
     if plot is not None:
         write_figure(draw(found), plot)
@@ -220,6 +236,14 @@ def check_view(format: str, view: dict[str, Any], output: str, plot: str | None)
         check_figure_path(plot)
         check_writable(plot)
     check_writable(output)
+
+
+def check_places(order: Order, *names: str | None) -> None:
+    """Refuse what cannot run down or across, before anything is counted."""
+    allowed = (MODEL, NODE, *(axis.name for axis in order.axes))
+    for name in names:
+        if name is not None and name not in allowed:
+            raise unknown_name("axis", name, allowed)
 
 
 def gather_axes(given: dict[str, str | None], texts: Sequence[str]) -> Iterator[Axis]:
@@ -251,13 +275,41 @@ def read_again(models: Sequence[str], settings: Settings, asked: dict[str, Any])
     path = next(filter(is_saved_sweep, models))
     if len(models) > 1:
         raise UsageError(f"{path!r} is a sweep already: give it alone, given {len(models)} models")
-    unasked = {"jobs": 1, "convention": DEFAULT}
-    given = [name for name, value in asked.items() if value and value != unasked.get(name)]
-    if given or gives_model_options(settings):
-        option = f"--{given[0].replace('_', '-')}" if given else "an option of a model"
-        option = {"--file": "--accuracy", "--nodes": "--on"}.get(option, option)
+    if option := name_asked(settings, asked):
         raise UsageError(f"{path!r} is a sweep already: {option} does not apply to it")
     return read_sweep(path)
+
+
+def name_asked(settings: Settings, asked: dict[str, Any]) -> str:
+    """The first option that was given of a grid and of how to measure it; '' where none was."""
+    unasked = {"jobs": 1, "convention": DEFAULT}
+    given = [name for name, value in asked.items() if value and value != unasked.get(name)]
+    if not given:
+        return "an option of a model" if gives_model_options(settings) else ""
+    renamed = {"file": "accuracy", "nodes": "on", "quantities": "quantity"}
+    name = renamed.get(given[0], given[0]).replace("_", "-")
+    return name if name.isupper() else f"--{name}"
+
+
+def show_paper(
+    names: Sequence[str], settings: Settings, asked: dict[str, Any], format: str, output: str
+) -> bool:
+    """Published tables beside our counts; whether any number of them differs."""
+    from mobilenet_profiler.render.printed import PRINTED, render_printed
+    from mobilenet_profiler.verification.printed import choose_places, make_printed
+
+    choose_places(names)
+    if option := name_asked(settings, asked):
+        raise UsageError(f"a published table has its networks: {option} does not apply to --paper")
+    if format not in ("table", *PRINTED):
+        raise UsageError(f"--paper has no format {format!r}; allowed: table, {', '.join(PRINTED)}")
+    tables = make_printed(names, trace_spec)
+    if format == "table":
+        width = measure_width(output)
+        write_renderable(render_printed(tables, width), output, width)
+    else:
+        write_text(PRINTED[format](tables), output)
+    return any(not table.known.agrees for table in tables)
 
 
 def run_order(order: Order, **run: Any) -> Sweep:
@@ -268,19 +320,36 @@ def run_order(order: Order, **run: Any) -> Sweep:
         with show_progress("sweep") as tell, keep_stdout():
             return run_order(order, on_progress=tell, **run)
     except KeyboardInterrupt:
-        write_note(describe_interruption(run["save"], len(order.cells)))
-        raise typer.Exit(INTERRUPTED) from None
+        write_note(describe_rest(run["save"], len(order.cells)))
+        raise
 
 
-def describe_interruption(save: str | None, cells: int) -> str:
+def note_unmatched(order: Order) -> None:
+    """Tell which rows of the user's accuracies speak of no cell."""
+    path = order.accuracies.get("file")
+    if path is None:
+        return
+    from mobilenet_profiler.grid.accuracies import list_unmatched
+
+    specs = [try_spec(cell, order.settings) for cell in order.cells]
+    for line in list_unmatched(specs, order.cells, path):
+        write_note(line)
+
+
+def try_spec(cell: Cell, settings: Mapping[str, Any]) -> ModelSpec | None:
+    """The network of a cell; None where it has none."""
+    try:
+        return cell.make_spec(settings)
+    except UsageError:
+        return None
+
+
+def describe_rest(save: str | None, cells: int) -> str:
     """What is left after Ctrl-C, and how to go on."""
     if save is None or not Path(save).exists():
-        return "interrupted: nothing was kept; --save FILE.jsonl keeps what is done"
+        return "nothing was kept; --save FILE.jsonl keeps what is done"
     done = len(read_kept(save).results)
-    return (
-        f"interrupted: {save} has {done:,} of {cells:,} cells; "
-        "the same command with --resume goes on"
-    )
+    return f"{save} has {done:,} of {cells:,} cells; the same command with --resume goes on"
 
 
 def show(found: Sweep, format: str, output: str, view: dict[str, Any]) -> None:

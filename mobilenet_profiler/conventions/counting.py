@@ -43,6 +43,16 @@ class Count:
         """'MACs', or 'FLOPs' where a multiply-accumulate is two."""
         return self.convention.unit
 
+    def __str__(self) -> str:
+        from mobilenet_profiler.render.summaries import summarise_count
+
+        return summarise_count(self).draw()
+
+    def _repr_html_(self) -> str:
+        from mobilenet_profiler.render.summaries import summarise_count
+
+        return summarise_count(self).write_html()
+
 
 def count_trace(trace: Trace, convention: Convention | str) -> Count:
     """A trace in a convention, of its name or itself.

@@ -171,6 +171,9 @@ class Fit:
 
         return render_html(self)
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
 
 def parse_bounds(given: Mapping[str, object], prefix: str = "max_") -> tuple[Bound, ...]:
     """The limits that were given, by quantity, 'min_accuracy' among them. Raises UsageError."""

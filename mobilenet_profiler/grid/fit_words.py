@@ -194,7 +194,12 @@ def _describe_excess(fit: Fit, result: CellResult) -> str:
             if bound.least:
                 parts.append(f"{name} {excess * bound.limit:.1f} points below")
             else:
-                parts.append(f"{name} {100 * excess:.1f}% over")
+                over = (
+                    f"{100 * excess:.1f}% over"
+                    if excess < 1
+                    else f"{1 + excess:.1f} times the limit"
+                )
+                parts.append(f"{name} {over}")
     return ", ".join(parts)
 
 

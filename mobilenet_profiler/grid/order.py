@@ -113,7 +113,16 @@ def make_order(
         _check_modes(settings, axes)
     chosen = choose_axes(models, axes, settings)
     sources = {name: value for name, value in (accuracies or {}).items() if value is not None}
-    return Order(tuple(models), chosen, dict(settings), setup=given, accuracies=sources, **wanted)
+    own = level_settings(settings)
+    return Order(tuple(models), chosen, own, setup=given, accuracies=sources, **wanted)
+
+
+def level_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings without those that say nothing: the command line gives more of them than Python."""
+    given = {name: value for name, value in settings.items() if value not in (None, (), [], {})}
+    if given.get("mode") == "eval":
+        del given["mode"]
+    return {**given, "inputs": tuple(given["inputs"])} if "inputs" in given else given
 
 
 def _check_modes(settings: Mapping[str, Any], axes: Sequence[Axis]) -> None:

@@ -13,6 +13,7 @@ from mobilenet_profiler.measured.statistics import CONFIDENCE
 
 _NAMED = 4  # cells that a sentence names
 _VALUES = 12  # values of an axis that a heading lists
+_WORDS = {"top1 > 0": "an accuracy is known (top1 > 0)"}
 _ERRORS = 8  # different errors that are told one by one
 
 
@@ -57,7 +58,7 @@ def list_remarks(sweep: Sweep, quantities: Sequence[Quantity]) -> list[str]:
         *(_describe_accuracies(sweep) if "top1" in names else []),
         *_describe_notes(sweep),
     ]
-    if sweep.where:
+    if sweep.left_out:
         lines.append(f"{_count(sweep.left_out)} left out by the conditions: {_join_where(sweep)}.")
     return lines
 
@@ -82,7 +83,7 @@ def _count(number: int) -> str:
 
 
 def _join_where(sweep: Sweep) -> str:
-    return "; ".join(sweep.where)
+    return "; ".join(_WORDS.get(condition, condition) for condition in sweep.where)
 
 
 def _describe_counts(sweep: Sweep, names: set[str]) -> Iterator[str]:

@@ -139,3 +139,6 @@ class Sweep:
         from mobilenet_profiler.render.sweep import render_html
 
         return render_html(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))  # IPython's own choice is the repr, which nobody can read

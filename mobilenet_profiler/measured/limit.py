@@ -55,6 +55,16 @@ class LatencyLimit:
         needed = max(ceil(latency.count * ((end - latency.value) / apart) ** 2), 2 * FEWEST)
         return needed if needed <= _MOST * max(latency.count, FEWEST) else None
 
+    def __str__(self) -> str:
+        from mobilenet_profiler.render.summaries import summarise_limit
+
+        return summarise_limit(self).draw()
+
+    def _repr_html_(self) -> str:
+        from mobilenet_profiler.render.summaries import summarise_limit
+
+        return summarise_limit(self).write_html()
+
 
 def check_latency(profile: Profile, limit: int) -> LatencyLimit:
     """The latency of a profile against a limit in nanoseconds."""

@@ -8,7 +8,7 @@ from typing import Any
 from mobilenet_profiler.comparing import Accuracy
 from mobilenet_profiler.published.catalogue import find_source, list_figures
 from mobilenet_profiler.published.figure import Figure
-from mobilenet_profiler.spec import read_spec
+from mobilenet_profiler.spec import ModelSpec, read_spec
 
 _Place = tuple[str, str]  # a source and its table
 _Table = dict[str, Accuracy]
@@ -48,6 +48,21 @@ def find_grid_accuracies(
         next((table[key] for table in chosen[spec["model"]] if key in table), None)
         for spec, key in zip(specs, keys, strict=True)
     )
+
+
+def list_measured_specs(model: str, source: str | None = None) -> tuple[ModelSpec, ...]:
+    """The widths and resolutions of a network of the zoo whose accuracy one source gives.
+
+    The source that gives most of them. Raises UsageError for a source that there is not.
+    """
+    known: dict[str, dict[str, ModelSpec]] = {}
+    for figure in _list_figures(source):
+        if figure.model.partition(" ")[0] == model:
+            spec = read_spec(figure.model)
+            if not set(spec.options) - {"alpha", "num_classes"}:
+                known.setdefault(figure.source, {}).setdefault(_make_key(spec.as_dict()), spec)
+    most = max(known.values(), key=len, default={})
+    return tuple(most.values())
 
 
 def _choose_source(tables: Mapping[_Place, _Table], keys: Sequence[str]) -> list[_Table]:

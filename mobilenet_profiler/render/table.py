@@ -84,7 +84,13 @@ def render_text(trace: Trace, width: int = 100) -> str:
 
 def draw_text(renderable: RenderableType, width: int) -> str:
     """A renderable as lines of at most `width` characters, without colours."""
-    console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False)
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        color_system=None,
+        force_terminal=False,
+        force_jupyter=False,  # in a notebook rich would show it there instead
+    )
     with console.capture() as capture:
         console.print(renderable)
     lines = capture.get().splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -24,6 +25,7 @@ from mobilenet_profiler.timing.measuring import OnProgress
 _PIECE = 16  # cells of a task: its network is built once for those that follow each other
 _AHEAD = 4  # tasks a processor that are under way or wait
 _PATIENCE = 60.0  # seconds for the first answer of a cluster
+_KNOCK = 5.0  # seconds for an address to answer
 _LOOK = 1.0  # seconds between looks at nodes that have not answered
 _DEATHS = 2  # of the process that times one cell, after which it is given up
 
@@ -96,6 +98,7 @@ class Cluster:
     def _connect(self) -> None:
         if self.address == "local":
             raise UsageError("ray takes a cluster that is there already: `ray start --head`")
+        _knock(self.address)
         try:
             self._ray.init(self.address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
@@ -132,6 +135,8 @@ class Cluster:
         self, counter: Counter, cells: Sequence[Cell]
     ) -> Generator[CellResult | Lost, None, None]:
         """What the counter gives for each cell, in their order."""
+        if self._ray.cluster_resources().get("CPU", 0) < 1:
+            raise UsageError(f"the cluster at {self.address!r} has no processor to count on")
         task = self._ray.remote(num_cpus=1, max_retries=1)(count_cells)
         given = self._ray.put(counter)
         pieces = deque(_cut(cells, _PIECE))
@@ -176,7 +181,8 @@ class Cluster:
         try:
             while schedule.waiting or schedule.busy:
                 self._employ(schedule, order)
-                tell(done / len(pending), f"{len(schedule.busy)} nodes at work")
+                busy = len(schedule.busy)
+                tell(done / len(pending), f"{busy} {'node' if busy == 1 else 'nodes'} at work")
                 for timed in self._listen(schedule):
                     done += 1
                     yield timed
@@ -266,6 +272,18 @@ def count_cells(counter: Counter, cells: Sequence[Cell]) -> list[CellResult]:
 def find_version() -> str:
     """Of this package, on a node."""
     return __version__
+
+
+def _knock(address: str) -> None:
+    """Refuse an address at which nothing listens; Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"no Ray cluster at {address!r}: {reason}") from None
 
 
 def _import_ray() -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.grid.order import Order
@@ -29,7 +30,7 @@ except ImportError:  # Windows, where a file that is written is locked by itself
 class Journal:
     """What is known of the cells of an order, in memory and, where there is one, in its file."""
 
-    def __init__(self, order: Order, kept: Kept, file: BinaryIO | None) -> None:
+    def __init__(self, order: Order, kept: Kept, file: FileIO | None) -> None:
         self.order, self.file = order, file
         self.results: dict[str, CellResult] = kept.results
         self.machines: dict[str, Mapping[str, Any]] = kept.machines
@@ -52,9 +53,10 @@ class Journal:
     def _write(self, data: Mapping[str, Any]) -> None:
         if self.file is None:
             return
+        left = memoryview(render_line(data).encode())
         try:
-            self.file.write(render_line(data).encode())
-            self.file.flush()
+            while left:
+                left = left[self.file.write(left) :]
         except OSError as error:
             raise UsageError(f"cannot write {self.file.name!r}: {error.strerror}") from None
 
@@ -72,17 +74,21 @@ def open_journal(order: Order, path: str | Path | None, resume: bool) -> Iterato
             raise UsageError("resume goes on with a saved sweep: say in which file")
         yield Journal(order, Kept(), None)
         return
-    _check_name(path)
     with _open_file(Path(path), resume) as file:
-        kept = read_kept(path) if resume else Kept()
+        kept = read_kept(path)
         with blame_file(path):
             if kept.order is not None:
                 check_same(kept.head, order)
         _cut(file, kept.length)
         journal = Journal(order, kept, file)
-        if kept.order is None:
-            journal.begin()
-        yield journal
+        try:
+            if kept.order is None:
+                journal.begin()
+            yield journal
+        except UsageError:
+            if not journal.results:
+                Path(path).unlink()  # nothing is half written
+            raise
 
 
 def check_save(path: str | Path, resume: bool) -> None:
@@ -90,6 +96,8 @@ def check_save(path: str | Path, resume: bool) -> None:
     _check_name(path)
     if Path(path).exists() and not resume:
         raise UsageError(f"{str(path)!r} is there already: resume it, or give another name")
+    if Path(path).exists() and not Path(path).is_file():
+        raise UsageError(f"cannot write {str(path)!r}: it is no file")
 
 
 def _check_name(path: str | Path) -> None:
@@ -98,11 +106,11 @@ def _check_name(path: str | Path) -> None:
 
 
 @contextmanager
-def _open_file(path: Path, resume: bool) -> Iterator[BinaryIO]:
+def _open_file(path: Path, resume: bool) -> Iterator[FileIO]:
     check_save(path, resume)
     try:
         # Without resume the file must be new: two sweeps that begin at once cannot share it.
-        file = path.open("r+b" if resume and path.exists() else "xb")
+        file = path.open("r+b" if resume and path.exists() else "xb", buffering=0)
     except FileExistsError:
         raise UsageError(
             f"{str(path)!r} is there already: resume it, or give another name"
@@ -114,7 +122,7 @@ def _open_file(path: Path, resume: bool) -> Iterator[BinaryIO]:
         yield file
 
 
-def _lock(file: BinaryIO, path: Path) -> None:
+def _lock(file: FileIO, path: Path) -> None:
     """Refuse a file that another process writes; the lock ends with this one, however it ends."""
     if fcntl is None:
         return
@@ -126,7 +134,7 @@ def _lock(file: BinaryIO, path: Path) -> None:
         return
 
 
-def _cut(file: BinaryIO, length: int) -> None:
+def _cut(file: FileIO, length: int) -> None:
     """Go on behind the last whole line; what was torn off behind it is written anew."""
     file.truncate(length)
     file.seek(0, os.SEEK_END)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -203,15 +203,17 @@ def measure_in_turns(
     clock: Clock,
     request: Request,
     notes: Sequence[tuple[str, ...]] = (),
+    make_meter: Callable[[], ContentionMeter] = ContentionMeter,
 ) -> list[CellTimes]:
     """Clean passes of each subject, in rounds over all of them.
 
     clock: takes the times. notes: of each subject, what is known of it already.
+    make_meter: counts what else the machine does meanwhile.
     """
     whole = [WholePasses(subject) for subject in subjects]
     told = request.on_progress
     recordings = warm_all(whole, clock, request.rule, request.warmup, told)
-    with ContentionMeter() as meter:
+    with make_meter() as meter:
         take_rounds(whole, recordings, clock, request.rule, told)
     passes = sum(len(recording.passes[CLEAN]) for recording in recordings)
     threads = torch.get_num_threads() if request.device == "cpu" else 0

@@ -111,7 +111,7 @@ def draw_tradeoff(
     quantities = find_quantity(x), find_quantity(y)
     shown = list_shown(sweep, *quantities)
     others = list_others(sweep, quantities, references)
-    sides = _choose_sides(quantities, [*shown, *others])
+    sides = choose_sides(quantities, [*shown, *others])
     looks = choose_looks(sweep, shown, colour, marker, theme)
     with use_theme(theme):
         figure = make_figure(width, 3.6 if width == "column" else 4.4)
@@ -170,7 +170,8 @@ def _count_images(result: CellResult) -> int:
     return int(inputs[0][0]) if inputs[0] else 1
 
 
-def _choose_sides(quantities: Sequence[Quantity], results: Sequence[CellResult]) -> Sides:
+def choose_sides(quantities: Sequence[Quantity], results: Sequence[CellResult]) -> Sides:
+    """Both quantities in the units that suit these cells."""
     x, y = quantities
     scales = [
         choose_scale(quantity.unit, [quantity.amount(result) or 0 for result in results])
