@@ -30,7 +30,7 @@ def describe_convention(sweep: Sweep) -> str:
 
 
 def describe_latency(sweep: Sweep, shown: str = "with its 95% interval") -> str:
-    """How times were measured and where: `Latency: median of a pass with its 95% interval, cpu, …`."""
+    """How times were measured and where: `Latency: median of a pass …, cpu, 1 thread, …`."""
     setup = [describe_setting(*item) for item in sweep.setup.items() if item[1] not in (None, "")]
     where = "; ".join(describe_place(name, machine) for name, machine in sweep.machines.items())
     how = ", ".join(part for part in setup if part)
