@@ -146,10 +146,8 @@ def list_sentences(fit: Fit) -> list[str]:
     lines += list(_describe_undecided(fit))
     unknown = len(fit.sweep.results) - len(fit.known)
     if unknown:
-        lines.append(
-            f"{unknown:,} cell{'s' * (unknown != 1)} of which not all of that is known "
-            f"{'are' if unknown != 1 else 'is'} left out."
-        )
+        noun = "cell" if unknown == 1 else "cells"
+        lines.append(f"{unknown:,} {noun} left out: not all that this takes is known there.")
     return lines
 
 

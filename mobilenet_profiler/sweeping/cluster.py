@@ -135,6 +135,8 @@ class Cluster:
         self, counter: Counter, cells: Sequence[Cell]
     ) -> Generator[CellResult | Lost, None, None]:
         """What the counter gives for each cell, in their order."""
+        if self._ray.cluster_resources().get("CPU", 0) < 1:
+            raise UsageError(f"the cluster at {self.address!r} has no processor to count on")
         task = self._ray.remote(num_cpus=1, max_retries=1)(count_cells)
         given = self._ray.put(counter)
         pieces = deque(_cut(cells, _PIECE))
@@ -179,7 +181,8 @@ class Cluster:
         try:
             while schedule.waiting or schedule.busy:
                 self._employ(schedule, order)
-                tell(done / len(pending), f"{len(schedule.busy)} nodes at work")
+                busy = len(schedule.busy)
+                tell(done / len(pending), f"{busy} {'node' if busy == 1 else 'nodes'} at work")
                 for timed in self._listen(schedule):
                     done += 1
                     yield timed

@@ -159,7 +159,7 @@ def _start(function: Callable[[Any], Any]) -> _Worker:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, function), daemon=True)
     try:
-        with _hide_main():
+        with _hide_main(), _hold_interruptions():
             process.start()
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         ours.close()
@@ -182,6 +182,22 @@ def _hide_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+@contextmanager
+def _hold_interruptions() -> Iterator[None]:
+    """Keep Ctrl-C from a process that is on its way up: it would end in a traceback.
+
+    Its mask of signals is that of the thread that starts it. What comes meanwhile comes after.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from mobilenet_profiler.timing.measuring import OnProgress, check_whole
 from mobilenet_profiler.trace.registered import count_registered
 
 MOST_JOBS = 256
+_COUNTED = ("macs", "params", "weights", "activations", "memory")
 _COUNTING = 0.1  # of the time that a sweep with latencies takes
 
 Counted = Generator[CellResult | Lost, None, None]
@@ -267,45 +269,44 @@ def count_all(
     failed or are left out. Gives the others.
     """
     order, pending = journal.order, []
-    todo = [cell for cell in order.cells if cell.key not in journal.results]
-    blank = {cell.key: CellResult(cell, cell.label, accuracy=accuracies[cell.key]) for cell in todo}
-    wanted = {key for key, own in blank.items() if _is_wanted(own, order)}
-    # Cells of several nodes are one network: it is counted once.
-    places = list(dict.fromkeys(_Place(cell) for cell in todo if cell.key in wanted))
+    todo = list(_list_todo(journal, accuracies))
     counter = Counter(order.settings, order.convention, order.memory)
-    with closing(count(counter, [place.cell for place in places])) as counted:
-        last: tuple[_Place, CellResult] | None = None
-        for done, cell in enumerate(todo):
-            tell(done / len(todo), cell.label)
-            if cell.key not in wanted:
-                journal.add(replace(blank[cell.key], left_out=True))
-                continue
-            if last is None or last[0] != _Place(cell):
-                last = _Place(cell), _take(next(counted), cell)
-            result = replace(last[1], cell=cell, accuracy=accuracies[cell.key])
-            result = _leave_out(
-                result, order, ("macs", "params", "weights", "activations", "memory")
-            )
-            if order.latency and not (result.error or result.left_out):
-                pending.append(result)
+    with closing(count(counter, _list_places(todo))) as counted:
+        for done, result in enumerate(_fill(todo, counted), 1):
+            judged = _leave_out(result, order, _COUNTED)
+            if order.latency and not (judged.error or judged.left_out):
+                pending.append(judged)
             else:
-                journal.add(result)
+                journal.add(judged)
+            tell(done / len(todo), judged.cell.label)
     tell(1.0, "counted")
     return pending
 
 
-class _Place:
-    """A cell without its node: what is counted."""
+def _list_todo(journal: Journal, accuracies: Mapping[str, Accuracy | None]) -> Iterator[CellResult]:
+    """A row for each cell that is not known yet; those that their place leaves out are marked."""
+    for cell in journal.order.cells:
+        if cell.key not in journal.results:
+            blank = CellResult(cell, cell.label, accuracy=accuracies[cell.key])
+            yield replace(blank, left_out=not _is_wanted(blank, journal.order))
 
-    def __init__(self, cell: Cell) -> None:
-        self.cell = replace(cell, on="")
-        self.key = self.cell.key
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Place) and self.key == other.key
+def _list_places(todo: Iterable[CellResult]) -> list[Cell]:
+    """What is to be counted: cells of several nodes, which follow each other, once."""
+    cells = (replace(own.cell, on="") for own in todo if not own.left_out)
+    return [next(alike) for _, alike in groupby(cells, key=lambda cell: cell.key)]
 
-    def __hash__(self) -> int:
-        return hash(self.key)
+
+def _fill(todo: Iterable[CellResult], counted: Iterator[CellResult | Lost]) -> Iterator[CellResult]:
+    """The rows with what was counted of their places."""
+    for _, alike in groupby(todo, key=lambda own: replace(own.cell, on="").key):
+        found: CellResult | None = None
+        for own in alike:
+            if not own.left_out:
+                found = found or _take(next(counted), own.cell)
+                yield replace(found, cell=own.cell, accuracy=own.accuracy)
+            else:
+                yield own
 
 
 def _is_wanted(blank: CellResult, order: Order) -> bool:
@@ -322,8 +323,10 @@ def _take(found: CellResult | Lost, cell: Cell) -> CellResult:
 
 
 def _leave_out(result: CellResult, order: Order, quantities: Sequence[str]) -> CellResult:
-    allowed = allows_result(order.conditions, result, quantities)
-    return result if allowed else replace(result, left_out=True)
+    """The row, marked where it does not meet the conditions of these quantities."""
+    if result.left_out or allows_result(order.conditions, result, quantities):
+        return result
+    return replace(result, left_out=True)
 
 
 def _count_here(counter: Counter, cells: Sequence[Cell], jobs: int) -> Counted:

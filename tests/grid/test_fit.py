@@ -163,7 +163,7 @@ def test_cells_of_which_not_all_is_known_take_no_part_and_are_counted() -> None:
 
     found = fit(make_sweep((make_axis("resolution", (64, 32)),), fill), macs=10)
     assert len(found.known) == 1
-    assert "1 cell of which not all of that is known is left out." in list_sentences(found)
+    assert "1 cell left out: not all that this takes is known there." in list_sentences(found)
 
 
 @pytest.mark.parametrize(

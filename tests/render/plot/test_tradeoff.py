@@ -141,7 +141,7 @@ def test_times_have_their_intervals_and_no_reference_stands_beside_them() -> Non
     ends = sorted(tuple(list_values(line.get_xdata())) for line in spans)
     assert ends == [pytest.approx((0.98 * time, 1.03 * time)) for time in times]
     caption = read_caption(figure)
-    assert "median of a pass with its interval, cpu, 1 thread, float32, batch 1" in caption
+    assert "median of a pass with its 95% interval, cpu, 1 thread, float32, batch 1" in caption
     assert "a made machine" in caption
     assert "Counts" not in caption
 
@@ -252,6 +252,14 @@ def test_one_point_alone_is_drawn() -> None:
     figure = draw_tradeoff(sweep, references=())
     assert len(list_points(figure)) == 1
     assert_readable(figure)
+
+
+def test_every_interval_lies_within_the_axes() -> None:
+    axes = find_axes(draw_tradeoff(SWEEP, "latency"))
+    low, high = axes.get_xlim()
+    for line in axes.lines:
+        assert low <= min(list_values(line.get_xdata()))
+        assert max(list_values(line.get_xdata())) <= high
 
 
 def test_a_time_without_a_sure_lower_end_is_drawn() -> None:
