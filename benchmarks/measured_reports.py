@@ -12,20 +12,25 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import mobilenet_profiler as mp
 from mobilenet_profiler.cli.output import write_figure, write_text
+from mobilenet_profiler.grid.axes import make_axis
+from mobilenet_profiler.grid.cells import Cell
+from mobilenet_profiler.grid.results import CellResult, Sweep
 from mobilenet_profiler.measured.columns import make_sheet
 from mobilenet_profiler.measured.kept import decode_ceiling, encode_ceiling
 from mobilenet_profiler.measured.profile import Profile
 from mobilenet_profiler.measured.remarks import list_remarks
 from mobilenet_profiler.measured.roofline import Ceiling
-from mobilenet_profiler.measured.rows import make_timed_rows
+from mobilenet_profiler.measured.rows import add_up_times, make_timed_rows
 from mobilenet_profiler.measured.summary import describe_machine
+from mobilenet_profiler.published.accuracies import find_accuracies
 from mobilenet_profiler.render.ceiling import render_ceiling_markdown
 from mobilenet_profiler.render.networks import render_grid, render_latencies, render_shares
 from mobilenet_profiler.render.profile import render_markdown
@@ -36,6 +41,8 @@ ALPHAS, RESOLUTIONS = (1.0, 0.75, 0.5, 0.25), (224, 192, 160, 128)
 OTHERS = ("mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "resnet50", "vgg16")
 PASSES = {"pairs": 120, "others": 60}
 DRAWN = ("mobilenet_v1_100_224", "mobilenet_v2", "resnet50", "vgg16")
+CHECKPOINTS = "mobilenet_v1_md"  # whose accuracies the pairs have
+ALONG = ("mobilenet_v1_100_224", "resnet50")  # drawn along their depth, and against MACs
 
 
 def make_groups(batch: int) -> dict[str, dict[str, mp.ModelSpec]]:
@@ -96,6 +103,10 @@ def draw_run(folder: Path, ceiling: Ceiling) -> None:
     for name in DRAWN:
         if name in profiles:
             draw_roof(profiles[name], ceiling, folder / f"{name}.png")
+    for name in ALONG:
+        if name in profiles:
+            draw_layers(profiles[name], folder, name)
+    draw_pairs(list_pairs(profiles), folder)
     write_text(render_summary(folder.name, profiles), str(folder / "README.md"))
 
 
@@ -106,11 +117,66 @@ def draw_roof(profile: Profile, ceiling: Ceiling, path: Path) -> None:
     write_figure(draw_profile(profile, ceiling), str(path))
 
 
+def draw_layers(profile: Profile, folder: Path, name: str) -> None:
+    """The layers of one network in their order, and their times against their MACs."""
+    from mobilenet_profiler.render.plot.depth import draw_depth
+    from mobilenet_profiler.render.plot.residuals import draw_residuals
+
+    width = "page" if len(profile.trace.counted) > 40 else "column"
+    write_figure(draw_depth(profile, width=width), str(folder / f"{name}_depth.svg"))
+    write_figure(draw_residuals(profile), str(folder / f"{name}_residuals.svg"))
+
+
+def draw_pairs(pairs: Sequence[Profile], folder: Path) -> None:
+    """Accuracy against latency over all pairs, latency over alpha and resolution, and the
+    latency of each against its MACs."""
+    from mobilenet_profiler.render.plot.heatmap import draw_heatmap
+    from mobilenet_profiler.render.plot.residuals import draw_residuals
+    from mobilenet_profiler.render.plot.tradeoff import draw_tradeoff
+
+    sweep = gather_pairs(pairs)
+    write_figure(draw_tradeoff(sweep, "latency"), str(folder / "tradeoff.svg"))
+    write_figure(draw_heatmap(sweep, "latency"), str(folder / "heatmap.svg"))
+    write_figure(draw_residuals(sweep), str(folder / "residuals.svg"))
+
+
+def gather_pairs(pairs: Sequence[Profile]) -> Sweep:
+    """The profiles of MobileNet V1 as a sweep, with the accuracies of its checkpoints."""
+    specs = [profile.trace.spec for profile in pairs]
+    accuracies = find_accuracies(specs, CHECKPOINTS)
+    first = pairs[0]
+    results = [
+        CellResult(
+            Cell("mobilenet_v1", read_point(profile.trace.spec)),
+            *(profile.trace.label, profile.trace.spec, profile.trace.total),
+            latency=add_up_times(profile).latency,
+            machine="this",
+            accuracy=accuracy,
+        )
+        for profile, accuracy in zip(pairs, accuracies, strict=True)
+    ]
+    axes = make_axis("alpha", ALPHAS), make_axis("resolution", RESOLUTIONS)
+    results.sort(key=lambda own: (-own.cell.point["alpha"], -own.cell.point["resolution"]))
+    setup = {name: getattr(first.setup, name) for name in ("device", "threads", "dtype", "batch")}
+    machines = {"this": first.environment}
+    return Sweep(("mobilenet_v1",), axes, tuple(results), setup=setup, machines=machines)
+
+
+def read_point(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a pair stands on both axes."""
+    return {"alpha": spec["options"].get("alpha", 1.0), "resolution": spec["inputs"][0][-1]}
+
+
+def list_pairs(profiles: Mapping[str, Profile]) -> list[Profile]:
+    """The profiles of MobileNet V1, the most MACs first."""
+    pairs = [profile for name, profile in profiles.items() if name.startswith("mobilenet_v1_")]
+    return sorted(pairs, key=lambda profile: -profile.trace.total.macs)
+
+
 def render_summary(name: str, profiles: dict[str, Profile]) -> str:
     """All networks side by side: latency, shares, the grid, and what to know of them."""
     first = next(iter(profiles.values()))
-    pairs = [profile for name, profile in profiles.items() if name.startswith("mobilenet_v1_")]
-    pairs.sort(key=lambda profile: -profile.trace.total.macs)
+    pairs = list_pairs(profiles)
     others = [profiles[name] for name in OTHERS if name in profiles]
     return "\n".join(
         [
@@ -120,6 +186,7 @@ def render_summary(name: str, profiles: dict[str, Profile]) -> str:
             render_latencies([*pairs, *others]),
             "MobileNet V1 by alpha (down) and resolution (across), milliseconds:\n",
             render_grid(pairs),
+            "![Accuracy against latency](tradeoff.svg) ![Latency against MACs](residuals.svg)\n",
             "## Where the time goes\n",
             render_shares([*pairs, *others]),
             *list_files(profiles),
@@ -145,6 +212,8 @@ def list_files(profiles: dict[str, Profile]) -> Iterator[str]:
     yield "## Each network\n"
     for name in profiles:
         plot = f", [roofline]({name}.png)" if name in DRAWN else ""
+        plot += f", [depth]({name}_depth.svg)" if name in ALONG else ""
+        plot += f", [times against MACs]({name}_residuals.svg)" if name in ALONG else ""
         yield f"- {escape_markdown(name)}: [layers]({name}.md), [samples]({name}.json){plot}"
     yield ""
 

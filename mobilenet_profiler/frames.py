@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas
@@ -11,6 +12,7 @@ import pandas
 from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.grid.axes import MODEL, NODE
+from mobilenet_profiler.grid.fit import Fit
 from mobilenet_profiler.grid.pivot import Pivot, make_pivots
 from mobilenet_profiler.grid.quantities import find_quantity
 from mobilenet_profiler.grid.results import CellResult, Sweep
@@ -87,6 +89,18 @@ def frame_sweep(sweep: Sweep) -> pandas.DataFrame:
     floats = ("latency_ns", "latency_low_ns", "latency_high_ns", "top1")
     whole = dict.fromkeys((*_COUNTS, "memory", "uncounted"), "Int64")
     return frame.astype({**whole, **dict.fromkeys(floats, "float64")})
+
+
+def frame_fit(fit: Fit) -> pandas.DataFrame:
+    """The cells within a budget, the best first: `frame_sweep`, and what each leaves.
+
+    left_macs, left_memory, …: of each limit, as a part of it.
+    """
+    frame = frame_sweep(replace(fit.sweep, results=fit.ranked))
+    for bound in fit.bounds:
+        left = [-(bound.find_excess(result) or 0.0) for result in fit.ranked]
+        frame[f"left_{bound.quantity.name}"] = pandas.Series(left, dtype="float64")
+    return frame
 
 
 def frame_pivot(

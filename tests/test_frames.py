@@ -7,6 +7,7 @@ from typing import Any
 import pandas
 import pytest
 
+import mobilenet_profiler as mp
 from mobilenet_profiler.cost import Cost
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.frames import encode_parquet
@@ -58,3 +59,13 @@ def test_without_pyarrow_parquet_says_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(UsageError, match=r"mobilenet-profiler\[parquet\]"):
         encode_parquet(make_published_sweep())
+
+
+def test_the_frame_of_a_fit_has_the_cells_within_the_best_first() -> None:
+    found = mp.fit(make_published_sweep(), max_macs="150M", max_params="2M", between=False)
+    frame = found.frame()
+    assert list(frame["top1"]) == sorted(frame["top1"], reverse=True)
+    assert (frame["macs"] <= 150_000_000).all()
+    assert frame["left_macs"][0] == pytest.approx(1 - 149_497_088 / 150_000_000)
+    assert (frame["left_params"] >= 0).all()
+    assert mp.fit(make_published_sweep(), max_macs="1M", between=False).frame().empty

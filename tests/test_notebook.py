@@ -113,6 +113,7 @@ def list_texts(notebook: Any) -> list[list[tuple[str, str]]]:
         [
             (kind, "".join(text))
             for output in cell.get("outputs", ())
+            if "image/png" not in output.get("data", {})
             for kind, text in sorted(output.get("data", {}).items())
             if kind in ("text/plain", "text/html")
         ]

@@ -20,6 +20,7 @@ from mobilenet_profiler.cli.output import write_note, write_text
 from mobilenet_profiler.cli.plot import plot
 from mobilenet_profiler.cli.profile import profile
 from mobilenet_profiler.cli.published import published
+from mobilenet_profiler.cli.report import report
 from mobilenet_profiler.cli.sweep import sweep
 from mobilenet_profiler.cli.table import table
 from mobilenet_profiler.cli.verify import verify
@@ -48,6 +49,7 @@ app.command()(sweep)
 app.command()(fit)
 app.command()(check)
 app.command()(plot)
+app.command()(report)
 app.command()(ceiling)
 
 

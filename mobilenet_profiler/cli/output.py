@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,41 @@ def check_writable(output: str) -> None:
         raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from None
 
 
+def check_folder(output: str) -> None:
+    """Refuse a folder that cannot be, before anything is worked out for it."""
+    if output == "-":
+        raise UsageError("a report is several files: -o takes a folder, given '-'")
+    path = Path(os.path.realpath(output))
+    known = next(own for own in (path, *path.parents) if own.exists())
+    if not known.is_dir():
+        raise UsageError(f"cannot write to {output!r}: {os.strerror(errno.ENOTDIR)}")
+    if known == path:
+        check_writable(str(path / "index.html"))
+
+
+def write_folder(files: Mapping[str, bytes], output: str) -> None:
+    """Files by their names in a folder, which is made where it is not; all of them or none.
+
+    Each is written whole beside its place first; only when all are there do they take it.
+    """
+    folder = Path(output)
+    staged: dict[Path, Path] = {}
+    try:
+        for name, data in files.items():
+            path = Path(os.path.realpath(folder / name))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            staged[path] = _stage(path, data)
+        for path, beside in staged.items():
+            os.replace(beside, path)
+    except OSError as error:
+        raise UsageError(f"cannot write to {output!r}: {error.strerror}") from None
+    finally:
+        for beside in staged.values():
+            beside.unlink(missing_ok=True)
+
+
 def write_renderable(renderable: RenderableType, output: str, width: int) -> None:
     """A rich renderable: coloured on a terminal, plain anywhere else."""
     if output == "-" and sys.stdout is not None and sys.stdout.isatty():
@@ -108,19 +144,30 @@ def _replace_file(path: Path, data: bytes) -> None:
         if path.exists() and not path.is_file():
             path.write_bytes(data)  # a device or a pipe has no rename
             return
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        beside = _stage(path, data)
     except OSError as error:
         raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from None
+    try:
+        os.replace(beside, path)
+    except BaseException as error:
+        beside.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from None
+        raise
+
+
+def _stage(path: Path, data: bytes) -> Path:
+    """A file beside its place with all that it is to hold; none where that fails."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    beside = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
         os.chmod(beside, _choose_mode(path))
-        os.replace(beside, path)
-    except BaseException as error:
-        Path(beside).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from None
+    except BaseException:
+        beside.unlink(missing_ok=True)
         raise
+    return beside
 
 
 def _choose_mode(path: Path) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.grid.cells import Cell
@@ -15,9 +16,13 @@ from mobilenet_profiler.grid.quantities import QUANTITIES, Quantity, find_quanti
 from mobilenet_profiler.grid.results import CellResult, Sweep
 from mobilenet_profiler.units import parse_amount, parse_bytes, parse_duration
 
+if TYPE_CHECKING:
+    import pandas
+
 BOUNDED = ("macs", "params", "weights", "activations", "memory", "latency")
 BETWEEN = ("alpha", "resolution")  # the axes between whose values one may look
 ALPHA_STEP, RESOLUTION_STEP = 0.01, 16
+_FEW = 20  # values of an axis; of more, those in steps are looked at alone
 _TRIES = 5  # latencies that are measured to find one that fits
 
 CountCell = Callable[[Cell], CellResult]
@@ -161,6 +166,15 @@ class Fit:
         macs = QUANTITIES["macs"].amount(result)
         return (self.goal.place(result), 0.0 if macs is None else macs)
 
+    def frame(self) -> pandas.DataFrame:
+        """The cells within as `Sweep.frame` has them, the best first, and left_macs and so on.
+
+        What a cell leaves of a limit is a part of it.
+        """
+        from mobilenet_profiler.frames import frame_fit
+
+        return frame_fit(self)
+
     def __str__(self) -> str:
         from mobilenet_profiler.render.fit import render_text
 
@@ -253,10 +267,17 @@ def look_between(fit: Fit, count_cell: CountCell, time_cell: CountCell | None = 
     groups = _list_groups(fit)
     found = [own for group in groups if (own := _search(fit, group, count_cell, time_cell))]
     best = max(found, key=lambda own: own.top1, default=None)
-    floor = fit.best.accuracy.percent if fit.best and fit.best.accuracy else 0.0
-    if best is None or round(best.top1, 1) <= floor:
+    if best is None or round(best.top1, 1) <= _find_floor(fit):
+        return fit
+    least = [bound.limit for bound in fit.bounds if bound.least]
+    if least and best.top1 < max(least):
         return fit
     return replace(fit, between=best)
+
+
+def _find_floor(fit: Fit) -> float:
+    """The accuracy that there is already within the budget."""
+    return fit.best.accuracy.percent if fit.best and fit.best.accuracy else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,10 +300,16 @@ def _list_groups(fit: Fit) -> Iterator[_Group]:
     for results in groups.values():
         names = [name for name in BETWEEN if all(_is_size(own, name) for own in results)]
         accuracy = _make_surface(results, names, QUANTITIES["top1"])
-        if any(len(values) > 1 for values in accuracy.values):
+        if any(map(_has_gaps, names, accuracy.values)):
             yield _Group(
                 results[0].cell, accuracy, _make_surface(results, names, QUANTITIES["latency"])
             )
+
+
+def _has_gaps(name: str, values: Sequence[float]) -> bool:
+    """Whether steps lie between the values of an axis."""
+    step = ALPHA_STEP if name == "alpha" else RESOLUTION_STEP
+    return any(above - below > 1.5 * step for below, above in pairwise(values))
 
 
 def _is_size(result: CellResult, name: str) -> bool:
@@ -354,12 +381,13 @@ def _list_lines(group: _Group) -> Iterator[Sequence[tuple[float, ...]]]:
 
 
 def _list_steps(values: Sequence[float], step: float) -> list[float]:
-    """From the least value to the largest in steps, the values themselves among them."""
+    """From the least value to the largest in steps; the values too, where they are few."""
     if not values:
         return []
     first, last = values[0], values[-1]
     steps = (round(first + index * step, 6) for index in range(int((last - first) / step) + 2))
-    return sorted({*values, *(own for own in steps if own <= last)})
+    own = values if len(values) <= _FEW else values[-1:]
+    return sorted({*own, *(value for value in steps if value <= last)})
 
 
 def _cut(
@@ -389,8 +417,7 @@ def _find_fast(
     that is off.
     """
     (limit,) = (bound.limit for bound in fit.bounds if bound.quantity.name == "latency")
-    allowed = limit
-    floor = fit.best.accuracy.percent if fit.best and fit.best.accuracy else 0.0
+    allowed, floor = limit, _find_floor(fit)
     for _ in range(_TRIES):
         fast = (
             (top1, place, guess)

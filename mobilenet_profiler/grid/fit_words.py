@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from statistics import median
 from typing import Any
 
@@ -26,6 +27,7 @@ from mobilenet_profiler.units import (
     format_bytes,
     format_count,
     format_estimate,
+    format_exact,
     format_time,
 )
 
@@ -60,11 +62,11 @@ def show_limit(fit: Fit, bound: Bound) -> str:
 
 
 def _shorten(count: int) -> str:
-    """A whole number with a prefix where that leaves nothing out."""
-    for size, prefix in _SIZES:
-        if count >= size and count % (size // 1000) == 0:
-            return f"{count / size:g}{prefix}"
-    return format_count(count)
+    """A whole number with a prefix where that leaves nothing out: `150M`, `1.5M`, `1,999,999`."""
+    size, prefix = next((own for own in _SIZES if count >= own[0]), (1, ""))
+    if size == 1 or count % (size // 1000):
+        return format_count(count)
+    return f"{format_exact(Fraction(count, size))}{prefix}"
 
 
 def name_quantity(fit: Fit, quantity: Quantity) -> str:
@@ -104,13 +106,14 @@ def list_lines(fit: Fit, results: Sequence[CellResult]) -> tuple[Lines, tuple[st
     for quantity in quantities:
         left = POINTS if quantity.name == "top1" else LEFT
         heads += [name_column(quantity, known, unit), *([left] if quantity in bounds else [])]
+    front = set(map(id, fit.front))
     lines: Lines = [(" ", *(names or (NETWORK,)), *heads)]
     for result in results:
         cells = []
         for quantity in quantities:
             cells.append(show_amount(quantity, result, unit))
             cells += [show_left(bounds[quantity], result)] if quantity in bounds else []
-        mark = FRONT if result in fit.front else " "
+        mark = FRONT if id(result) in front else " "
         lines.append((mark, *list_place(result, names), *cells))
     texts = tuple(
         name for name in names if any(isinstance(find_value(own, name), str) for own in results)
@@ -143,10 +146,8 @@ def list_sentences(fit: Fit) -> list[str]:
     lines += list(_describe_undecided(fit))
     unknown = len(fit.sweep.results) - len(fit.known)
     if unknown:
-        lines.append(
-            f"{unknown:,} cell{'s' * (unknown != 1)} of which not all of that is known "
-            f"{'are' if unknown != 1 else 'is'} left out."
-        )
+        noun = "cell" if unknown == 1 else "cells"
+        lines.append(f"{unknown:,} {noun} left out: not all that this takes is known there.")
     return lines
 
 

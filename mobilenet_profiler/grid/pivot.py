@@ -56,14 +56,15 @@ def make_pivots(
 ) -> tuple[Pivot, ...]:
     """A table for each combination of the axes that are neither down nor across.
 
-    Without names, the first axis that is no size of the input runs down and the first that
-    is one across: alpha and resolution. Raises UsageError for a name that is no axis.
+    Without names, of the axes that have several values the first that is no size of the input
+    runs down and the first that is one across: alpha and resolution. Raises UsageError for
+    a name that is no axis.
     """
     names = list_axis_names(sweep)
     for name in (down, across):
         if name is not None and name not in names:
             raise unknown_name("axis", name, names)
-    down, across = _choose_axes(names, down, across)
+    down, across = _choose_axes(_list_varied(sweep, names) or names, down, across)
     others = [name for name in names if name not in (down, across)]
     groups: dict[tuple[Any, ...], list[CellResult]] = {}
     for result in sweep.results:
@@ -74,6 +75,12 @@ def make_pivots(
         )
         for key, group in groups.items()
     )
+
+
+def _list_varied(sweep: Sweep, names: Sequence[str]) -> list[str]:
+    """The axes on which cells really differ."""
+    single = {axis.name for axis in sweep.axes if len(axis.values) == 1}
+    return [name for name in names if name not in single]
 
 
 def _choose_axes(names: Sequence[str], down: str | None, across: str | None) -> tuple[str, str]:

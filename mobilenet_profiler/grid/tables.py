@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -11,6 +11,7 @@ from mobilenet_profiler.columns import choose_columns
 from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.conventions.catalogue import find_convention
 from mobilenet_profiler.conventions.convention import Convention
+from mobilenet_profiler.grid.axes import MODEL
 from mobilenet_profiler.grid.pivot import Pivot, find_value, list_axis_names, make_pivots
 from mobilenet_profiler.grid.quantities import QUANTITIES, Quantity, find_quantity
 from mobilenet_profiler.grid.results import CellResult, Sweep
@@ -64,13 +65,28 @@ def list_tables(
     pivots = [make_pivots(sweep, quantity.name, down, across) for quantity in chosen]
     if not sweep.results:
         return ()
-    tables = [
+    written = (
         _write_pivot(sweep, pivot) for own in pivots for pivot in own if not _is_single(pivot)
-    ]
+    )
+    tables = list(_join(written))
     alone = [result for pivot in pivots[0] if _is_single(pivot) for result in _list_cells(pivot)]
     if long or not tables:
         return (*tables, write_long(sweep, sweep.results, chosen))
     return (*tables, write_long(sweep, alone, chosen)) if alone else tuple(tables)
+
+
+def _join(tables: Iterable[SweepTable]) -> Iterator[SweepTable]:
+    """Tables of one title and heading as one: networks that have no axis to run down."""
+    groups: dict[tuple[str, tuple[str, ...]], SweepTable] = {}
+    for table in tables:
+        key = (table.title, table.lines[0])
+        known = groups.get(key)
+        if known is None:
+            groups[key] = table
+        else:
+            both = ([*known.lines, *table.lines[1:]], [*known.short, *table.short[1:]])
+            groups[key] = replace(known, lines=both[0], short=both[1])
+    yield from groups.values()
 
 
 def choose_quantities(sweep: Sweep, names: Sequence[str] = ()) -> tuple[Quantity, ...]:
@@ -136,8 +152,9 @@ def _write_pivot(sweep: Sweep, pivot: Pivot) -> SweepTable:
     convention = find_known_convention(sweep)
     unit = choose_unit(pivot.cells.values())
     title = name_pivot(pivot, convention, unit)
-    lines, short = (_list_pivot_lines(pivot, unit, exact) for exact in (True, False))
-    return SweepTable(title, lines, short, (pivot.down,))
+    heading = name_column(pivot.quantity, convention, unit)
+    lines, short = (_list_pivot_lines(pivot, unit, heading, exact) for exact in (True, False))
+    return SweepTable(title, lines, short, (pivot.down, MODEL))
 
 
 def name_pivot(pivot: Pivot, convention: Convention | None, unit: TimeUnit) -> str:
@@ -145,14 +162,22 @@ def name_pivot(pivot: Pivot, convention: Convention | None, unit: TimeUnit) -> s
     names = {"memory": pivot.quantity.title, "top1": "top-1 accuracy, %"}
     heading = name_column(pivot.quantity, convention, unit)
     name = names.get(pivot.quantity.name, heading)
-    if _is_constant(pivot):
-        shown = f"{name}: {pivot.down} down, the same for every {pivot.across}"
-    else:
-        shown = f"{name}: {pivot.down} down, {pivot.across} across"
+    across = (
+        f"the same for every {pivot.across}" if _is_constant(pivot) else f"{pivot.across} across"
+    )
+    down = [] if _is_flat(pivot) else [f"{pivot.down} down"]
+    shown = f"{name}: {', '.join([*down, across])}"
     fixed = [
-        f"{key} {show_value(value)}" for key, value in pivot.fixed.items() if value is not None
+        f"{key} {show_value(value)}"
+        for key, value in pivot.fixed.items()
+        if value is not None and not (_is_flat(pivot) and key == MODEL)
     ]
     return "; ".join([shown, *fixed])
+
+
+def _is_flat(pivot: Pivot) -> bool:
+    """Whether its network has no axis that runs down: its row is named by the network."""
+    return pivot.rows == (None,) and MODEL in pivot.fixed
 
 
 def _is_constant(pivot: Pivot) -> bool:
@@ -164,15 +189,16 @@ def _is_constant(pivot: Pivot) -> bool:
     )
 
 
-def _list_pivot_lines(pivot: Pivot, unit: TimeUnit, exact: bool) -> Lines:
+def _list_pivot_lines(pivot: Pivot, unit: TimeUnit, heading: str, exact: bool) -> Lines:
     constant = _is_constant(pivot)
     columns = pivot.columns[:1] if constant else pivot.columns
-    heads = (pivot.quantity.title,) if constant else tuple(map(show_value, columns))
-    lines: Lines = [(pivot.down, *heads)]
+    heads = (heading,) if constant else tuple(map(show_value, columns))
+    lines: Lines = [(MODEL if _is_flat(pivot) else pivot.down, *heads)]
     for row in pivot.rows:
         cells = (pivot.cells.get((row, column)) for column in columns)
         amounts = (show_amount(pivot.quantity, cell, unit, exact) for cell in cells)
-        lines.append((show_value(row), *amounts))
+        name = pivot.fixed[MODEL] if _is_flat(pivot) else row
+        lines.append((show_value(name), *amounts))
     return lines
 
 

@@ -27,6 +27,8 @@ from mobilenet_profiler.render.table import draw_text
 from mobilenet_profiler.render.text import escape_latex, escape_markdown
 from mobilenet_profiler.spec import make_plain
 
+_MANY = 400  # lines of a table
+
 
 def render_sweep(
     sweep: Sweep,
@@ -64,7 +66,25 @@ def _draw_table(table: SweepTable, width: int) -> Iterator[RenderableType]:
     for index, lines in enumerate(fit_table(table, width)):
         if index:
             yield Text()
-        yield draw_lines(lines, table.texts)
+        if len(lines) > _MANY and measure_lines(lines) <= width:
+            yield Text(write_plain(lines, table.texts), no_wrap=True)
+        else:
+            yield draw_lines(lines, table.texts)
+
+
+def write_plain(lines: Lines, texts: Sequence[str]) -> str:
+    """What `draw_lines` draws, where no cell is too wide; rich takes long over many rows."""
+    columns = list(zip(*lines, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    left = [column[0] in texts for column in columns]
+    rows = [
+        "  ".join(
+            cell.ljust(size) if side else cell.rjust(size)
+            for cell, size, side in zip(line, widths, left, strict=True)
+        )
+        for line in lines
+    ]
+    return "\n".join([rows[0], "─" * (sum(widths) + 2 * (len(widths) - 1)), *rows[1:]])
 
 
 def fit_table(table: SweepTable, width: int) -> list[Lines]:

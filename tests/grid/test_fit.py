@@ -163,7 +163,7 @@ def test_cells_of_which_not_all_is_known_take_no_part_and_are_counted() -> None:
 
     found = fit(make_sweep((make_axis("resolution", (64, 32)),), fill), macs=10)
     assert len(found.known) == 1
-    assert "1 cell of which not all of that is known is left out." in list_sentences(found)
+    assert "1 cell left out: not all that this takes is known there." in list_sentences(found)
 
 
 @pytest.mark.parametrize(
@@ -269,6 +269,14 @@ def test_nothing_lies_between_cells_of_one_alone_or_where_accuracy_is_not_the_go
 
 def fill_one(cell: Cell) -> dict[str, Any]:
     return {"cost": count_by_rule(cell).cost, "accuracy": Accuracy("70%", "made")}
+
+
+def test_what_lies_between_is_not_offered_where_it_is_less_accurate_than_asked_for() -> None:
+    sweep = make_sweep(make_published_sweep().axes, fill_from_rule)
+    assert look(fit(sweep, macs="150M", min_accuracy=62)).between is not None
+    found = look(fit(sweep, macs="150M", min_accuracy=70))
+    assert found.best is None
+    assert found.between is None
 
 
 def test_a_hole_in_the_grid_is_not_interpolated_across() -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import time
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from mobilenet_profiler.cost import Cost
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.grid.axes import make_axis
 from mobilenet_profiler.grid.cells import Cell
+from mobilenet_profiler.grid.tables import list_tables
 from mobilenet_profiler.measured.statistics import Estimate
+from mobilenet_profiler.render.compare import draw_lines
 from mobilenet_profiler.render.sweep import (
     SWEEPS,
     render_csv,
@@ -20,7 +23,9 @@ from mobilenet_profiler.render.sweep import (
     render_latex,
     render_markdown,
     render_text,
+    write_plain,
 )
+from mobilenet_profiler.render.table import draw_text
 from tests.sweeps import make_published_sweep, make_sweep
 
 ALPHA, RESOLUTION = make_axis("alpha", (1.0, 0.5)), make_axis("resolution", (224, 128))
@@ -221,3 +226,35 @@ def test_axes_may_change_places() -> None:
     )
     assert find_lines(text, r"^resolution +1 +0\.75 +0\.5 +0\.25$")
     assert find_lines(text, r"^ *224 +568,740,352 +325,400,448 ")
+
+
+def test_a_table_of_many_rows_looks_as_one_of_few_and_is_drawn_at_once() -> None:
+    lines = list_tables(make_published_sweep(), ["macs", "latency"], long=True)[-1]
+    drawn = draw_text(draw_lines(lines.lines, ("alpha",)), 100)
+    assert drawn == write_plain(lines.lines, ("alpha",)) + "\n"
+    axes = (make_axis("alpha", range(1, 101)), make_axis("resolution", range(32, 132)))
+    sweep = make_sweep(axes, fill_costs)
+    start = time.perf_counter()
+    text = render_text(sweep, 100, quantities=["macs"], long=True)
+    assert time.perf_counter() - start < 10
+    assert text.count("\n") > 10_000
+
+
+def test_a_network_without_the_axis_that_runs_down_is_a_row_of_its_own_name() -> None:
+    models = ("mobilenet_v1", "resnet50", "vgg16")
+    text = render_text(make_sweep((ALPHA, RESOLUTION), fill_costs, models), 80, quantities=["macs"])
+    table = text.partition("MACs: resolution across\n")[2].splitlines()
+    assert [line.split() for line in (table[0], *table[2:])] == [
+        ["model", "224", "128"],
+        ["resnet50", "50,176", "16,384"],
+        ["vgg16", "50,176", "16,384"],
+    ]
+
+
+def test_an_axis_of_one_value_is_neither_down_nor_across() -> None:
+    axes = (make_axis("num_classes", (10,)), ALPHA, make_axis("resolution", (224,)))
+    text = render_text(make_sweep(axes, fill_costs), 80, quantities=["macs"])
+    assert "across" not in text
+    axes = (make_axis("num_classes", (10,)), ALPHA, RESOLUTION)
+    text = render_text(make_sweep(axes, fill_costs), 80, quantities=["macs"])
+    assert "MACs: alpha down, resolution across; num_classes 10" in text

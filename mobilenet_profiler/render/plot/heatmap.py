@@ -53,10 +53,11 @@ _PER_ROW = {"column": 2, "page": 3}  # panels beside each other
 _ROW = 0.26  # inches of a row of cells; less where there are many
 _LOWEST, _HIGHEST = 0.55, 3.6  # inches of a panel
 _ROWS_OF_TITLE = 3  # that leave room for the whole title of an axis beside them
-_LETTER, _BESIDE = 0.054, 0.5  # inches of a letter of a title; left of the cells of a panel
+_LETTER, _BESIDE = 0.054, 0.3  # inches of a letter of a title; left of the cells of a panel
+_NUMBER, _LONGEST = 4, 18  # letters of a number in a cell; of a value at an axis
 _MOST_TICKS = 12  # values that are written at an axis
 # Numbers on cells: not a theme's own black and white, for they stay where the theme changes.
-_INKS = ("#0c0c0c", "#fdfdfd")
+_INKS = ("#010101", "#fefefe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,9 @@ def find_height(pivots: Sequence[Pivot], width: str) -> float:
 def count_columns(pivots: Sequence[Pivot], width: str) -> int:
     """How many panels stand beside each other, so that what is fixed in each has room."""
     longest = max(len(name_fixed(pivot)) for pivot in pivots)
-    room = WIDTHS[width] / (longest * _LETTER + _BESIDE)
+    rows = max(len(_shorten(row)) for pivot in pivots for row in pivot.rows)
+    columns = max(len(pivot.columns) for pivot in pivots) * _NUMBER
+    room = WIDTHS[width] / ((max(longest, columns) + rows) * _LETTER + _BESIDE)
     return max(min(_PER_ROW[width], len(pivots), int(room)), 1)
 
 
@@ -242,8 +245,17 @@ def name_values(axes: Axes, pivot: Pivot) -> None:
         step = ceil(len(values) / _MOST_TICKS)
         places = range(0, len(values), step) if name else ()
         axis.set_ticks(
-            [place + 0.5 for place in places], [format_value(values[place]) for place in places]
+            [place + 0.5 for place in places], [_shorten(values[place]) for place in places]
         )
+
+
+def _shorten(value: Any) -> str:
+    """A value of an axis, its middle left out where it is long."""
+    text = format_value(value)
+    if len(text) <= _LONGEST:
+        return text
+    half = _LONGEST // 2
+    return f"{text[: half - 1]}…{text[-half:]}"
 
 
 def write_numbers(axes: Axes, pivot: Pivot, shade: Shade) -> bool:

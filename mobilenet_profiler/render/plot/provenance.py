@@ -29,10 +29,10 @@ def describe_convention(sweep: Sweep) -> str:
     return f"Counts{among} exact, convention {sweep.convention}."
 
 
-def describe_latency(sweep: Sweep, shown: str = "with its interval") -> str:
-    """How times were measured and where: `Latency: median of a pass with its interval, cpu, …`."""
+def describe_latency(sweep: Sweep, shown: str = "with its 95% interval") -> str:
+    """How times were measured and where: `Latency: median of a pass …, cpu, 1 thread, …`."""
     setup = [describe_setting(*item) for item in sweep.setup.items() if item[1] not in (None, "")]
-    where = "; ".join(describe_machine(name, machine) for name, machine in sweep.machines.items())
+    where = "; ".join(describe_place(name, machine) for name, machine in sweep.machines.items())
     how = ", ".join(part for part in setup if part)
     return f"Latency: median of a pass {shown}{', ' if how else ''}{how}" + (
         f"; {where}." if where else "."
@@ -46,6 +46,12 @@ def describe_setting(name: str, value: Any) -> str:
     if name == "threads":
         return f"{value} thread{'s' * (value != 1)}"
     return str(value) if name in ("device", "dtype") else f"{name.replace('_', ' ')} {value}"
+
+
+def describe_place(name: str, environment: Mapping[str, Any]) -> str:
+    """A machine, and when it measured, where that is known."""
+    date = str(environment.get("date", ""))[:10]
+    return ", ".join(filter(None, (describe_machine(name, environment), date)))
 
 
 def describe_machine(name: str, machine: Mapping[str, Any]) -> str:
@@ -108,9 +114,7 @@ def describe_trace(trace: Trace) -> str:
 
 def describe_run(profile: Profile) -> str:
     """A network, how it ran, on which machine and when; without a full stop."""
-    date = str(profile.environment.get("date", ""))[:10]
-    machine = describe_machine("", profile.environment)
-    where = ", ".join(part for part in (machine, date) if part)
+    where = describe_place("", profile.environment)
     of = "training step" if profile.setup.mode == "train" else "pass"
     return f"{profile.label}{f' ({where})' if where else ''}: medians of a {of}"
 

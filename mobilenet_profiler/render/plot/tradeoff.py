@@ -57,6 +57,7 @@ _SIZED = ("resolution", "beta", "input", "batch")  # axes that have the colours 
 _REFERENCE = "*"
 _AREA, _REFERENCE_AREA = 17.0, 30.0  # square points of a mark
 _MANY = 200  # cells: more have smaller marks
+_FURTHEST = 10  # times a median that its interval reaches in a plot, at most: an end may be 0
 _RAMP = "viridis"  # colours of more values than a theme has
 
 
@@ -115,7 +116,7 @@ def draw_tradeoff(
     with use_theme(theme):
         figure = make_figure(width, 3.6 if width == "column" else 4.4)
         axes = figure.add_subplot()
-        frame_axes(axes, sides, [sides.place(result) for result in (*shown, *others)], width)
+        frame_axes(axes, sides, [*shown, *others], width)
         front = find_front(shown, quantities)
         draw_front(axes, front, sides, theme)
         draw_cells(axes, shown, front, sides, looks, theme)
@@ -239,12 +240,10 @@ def choose_colours(count: int, theme: Theme) -> list[str]:
     return [to_hex(ramp(low + (high - low) * step / (count - 1))) for step in range(count)]
 
 
-def frame_axes(axes: Axes, sides: Sides, points: Sequence[tuple[float, float]], width: str) -> None:
-    """Axes that hold every point, with room around and for names."""
-    for axis, quantity, scale, values in (
-        ("x", sides.x, sides.x_scale, [x for x, _ in points]),
-        ("y", sides.y, sides.y_scale, [y for _, y in points]),
-    ):
+def frame_axes(axes: Axes, sides: Sides, results: Sequence[CellResult], width: str) -> None:
+    """Axes that hold every point and interval, with room around and for names."""
+    for axis, quantity, scale in (("x", sides.x, sides.x_scale), ("y", sides.y, sides.y_scale)):
+        values = [scale.convert(end) for own in results for end in list_ends(quantity, own)]
         low, high = find_limits(values, _is_log(quantity))
         getattr(axes, f"set_{axis}label")(scale.title(quantity.title))
         if _is_log(quantity):
@@ -252,6 +251,15 @@ def frame_axes(axes: Axes, sides: Sides, points: Sequence[tuple[float, float]], 
         getattr(axes, f"set_{axis}lim")(low, high)
         most = MOST_TICKS[width if axis == "x" else "column"]
         frame_axis(getattr(axes, f"{axis}axis"), _is_log(quantity), most, low, high)
+
+
+def list_ends(quantity: Quantity, result: CellResult) -> tuple[float, ...]:
+    """A cell's amount, and of a time the ends of its interval, as far as these are above 0."""
+    amount, time = quantity.amount(result), result.latency
+    assert amount is not None
+    if quantity.name != "latency" or time is None:
+        return (amount,)
+    return (max(time.low, amount / _FURTHEST), amount, min(time.high, amount * _FURTHEST))
 
 
 def draw_front(axes: Axes, front: Sequence[CellResult], sides: Sides, theme: Theme) -> None:
@@ -316,9 +324,11 @@ def draw_intervals(axes: Axes, own: Sequence[CellResult], sides: Sides, colour: 
             continue
         style: dict[str, Any] = {"color": colour, "linewidth": 0.7, "zorder": 3, "label": "_time"}
         if sides.x.name == "latency":
-            axes.plot([*map(sides.x_scale.convert, (time.low, time.high))], [y, y], **style)
+            low, _, high = map(sides.x_scale.convert, list_ends(sides.x, result))
+            axes.plot([low, high], [y, y], **style)
         if sides.y.name == "latency":
-            axes.plot([x, x], [*map(sides.y_scale.convert, (time.low, time.high))], **style)
+            low, _, high = map(sides.y_scale.convert, list_ends(sides.y, result))
+            axes.plot([x, x], [low, high], **style)
 
 
 def describe_cell(result: CellResult, sides: Sides) -> str:

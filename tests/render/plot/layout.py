@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -62,10 +63,26 @@ def assert_readable(figure: Figure) -> None:
 
 def read_caption(figure: Figure) -> str:
     """The text at the foot, in one line."""
-    return " ".join(figure.texts[0].get_text().split())
+    lowest = min(figure.texts, key=lambda text: text.get_position()[1])
+    return " ".join(lowest.get_text().split())
 
 
 def list_legend(figure: Figure) -> list[str]:
     """What the entries of all legends say, from top to bottom."""
     legends = sorted(figure.legends, key=lambda legend: -legend.get_window_extent().y1)
     return [text.get_text() for legend in legends for text in legend.get_texts()]
+
+
+def list_offsets(axes: Axes) -> list[tuple[float, float]]:
+    """Where the marks of all scatters stand, in data's units."""
+    return [pair for marks in axes.collections for pair in list_pairs(marks.get_offsets())]
+
+
+def list_pairs(points: Any) -> list[tuple[float, float]]:
+    """Points as pairs of numbers."""
+    return [(float(x), float(y)) for x, y in points]
+
+
+def list_values(values: Any) -> list[float]:
+    """The data of a line along one axis."""
+    return [float(value) for value in values]

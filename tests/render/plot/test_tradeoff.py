@@ -23,7 +23,13 @@ from mobilenet_profiler.grid.results import Sweep
 from mobilenet_profiler.measured.statistics import Estimate
 from mobilenet_profiler.render.plot.style import LIGHT, THEMES, WIDTHS, Theme
 from mobilenet_profiler.render.plot.tradeoff import choose_colours, draw_tradeoff
-from tests.render.plot.layout import assert_readable, list_legend, read_caption
+from tests.render.plot.layout import (
+    assert_readable,
+    list_legend,
+    list_pairs,
+    list_values,
+    read_caption,
+)
 from tests.sweeps import ALPHAS, RESOLUTIONS, make_published_sweep, make_sweep
 
 SWEEP = make_published_sweep()
@@ -34,13 +40,17 @@ def find_axes(figure: Figure) -> Axes:
     return axes
 
 
+def list_colours(faces: Any) -> set[str]:
+    return {to_hex(face) for face in faces}
+
+
 def list_points(figure: Figure) -> dict[tuple[float, float], tuple[str, str]]:
     """The colour and the label of the mark at each point."""
     found = {}
     for marks in find_axes(figure).collections:
-        colour = to_hex(marks.get_facecolor()[0])
-        for x, y in marks.get_offsets():
-            found[float(x), float(y)] = colour, str(marks.get_label())
+        (colour,) = list_colours(marks.get_facecolor())
+        for place in list_pairs(marks.get_offsets()):
+            found[place] = colour, str(marks.get_label())
     return found
 
 
@@ -108,7 +118,7 @@ def test_the_front_is_drawn_in_steps_through_the_cells_that_none_beats() -> None
     (line,) = find_axes(draw_tradeoff(SWEEP)).lines
     front = find_front(SWEEP.results, (QUANTITIES["macs"], QUANTITIES["top1"]))
     assert line.get_drawstyle() == "steps-post"
-    assert [float(x) for x in line.get_xdata()] == [  # type: ignore[union-attr]
+    assert list_values(line.get_xdata()) == [
         result.cost.macs / 1e6 for result in front if result.cost
     ]
 
@@ -128,10 +138,10 @@ def test_times_have_their_intervals_and_no_reference_stands_beside_them() -> Non
     times = sorted(result.latency.value / 1e6 for result in SWEEP.results if result.latency)
     assert sorted(x for x, _ in list_points(figure)) == pytest.approx(times)
     spans = [line for line in axes.lines if line.get_label() == "_time"]
-    ends = sorted(tuple(map(float, line.get_xdata())) for line in spans)  # type: ignore[arg-type]
+    ends = sorted(tuple(list_values(line.get_xdata())) for line in spans)
     assert ends == [pytest.approx((0.98 * time, 1.03 * time)) for time in times]
     caption = read_caption(figure)
-    assert "median of a pass with its interval, cpu, 1 thread, float32, batch 1" in caption
+    assert "median of a pass with its 95% interval, cpu, 1 thread, float32, batch 1" in caption
     assert "a made machine" in caption
     assert "Counts" not in caption
 
@@ -242,6 +252,14 @@ def test_one_point_alone_is_drawn() -> None:
     figure = draw_tradeoff(sweep, references=())
     assert len(list_points(figure)) == 1
     assert_readable(figure)
+
+
+def test_every_interval_lies_within_the_axes() -> None:
+    axes = find_axes(draw_tradeoff(SWEEP, "latency"))
+    low, high = axes.get_xlim()
+    for line in axes.lines:
+        assert low <= min(list_values(line.get_xdata()))
+        assert max(list_values(line.get_xdata())) <= high
 
 
 def test_a_time_without_a_sure_lower_end_is_drawn() -> None:

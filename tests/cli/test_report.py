@@ -1,0 +1,142 @@
+"""The command `report`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mobilenet_profiler.cli.output import write_folder
+from mobilenet_profiler.errors import UsageError
+from mobilenet_profiler.render.profile_json import render_profile
+from mobilenet_profiler.render.sweep_json import render_sweep
+from tests.cli.test_commands import call
+from tests.page.pages import time_small
+from tests.sweeps import make_published_sweep
+
+SMALL = "mobilenet_v1 alpha=0.25 resolution=128"
+
+
+def list_names(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_report_of_one_network_is_a_folder_of_its_page_and_its_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "new" / "report"
+    code, out, err = call(
+        capsys, "report", SMALL, "--alpha", "1,0.25", "--resolution", "128", "-o", str(folder)
+    )
+    assert (code, out, err) == (0, f"{folder / 'index.html'}\n", "")
+    assert list_names(folder) == {
+        *("index.html", "report.md", "layers.csv", "layers.json", "sweep.csv", "sweep.json"),
+        *("figures.csv", "figures.json", "figures/depth.svg", "figures/heatmap-macs.svg"),
+        *("figures/tradeoff-macs.svg", "figures/tradeoff-params.svg"),
+    }
+    assert "13,570,048" in (folder / "index.html").read_text()
+    cells = json.loads((folder / "sweep.json").read_text())["cells"]
+    assert [own["point"] for own in cells] == [
+        {"alpha": 1, "resolution": 128},
+        {"alpha": 0.25, "resolution": 128},
+    ]
+
+
+def test_a_network_without_alpha_has_no_grid(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(capsys, "report", "squeezenet1_0", "-o", str(tmp_path))[0] == 0
+    assert "sweep.csv" not in list_names(tmp_path)
+    assert 'id="grids"' not in (tmp_path / "index.html").read_text()
+
+
+def test_a_report_is_of_what_was_measured_or_swept_where_nothing_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profile, sweep = tmp_path / "profile.json", tmp_path / "sweep.json"
+    profile.write_text(render_profile(time_small()))
+    sweep.write_text(render_sweep(make_published_sweep()))
+    folder = tmp_path / "report"
+    code, _, err = call(
+        capsys, "report", "--profile", str(profile), "--sweep", str(sweep), "-o", str(folder)
+    )
+    assert (code, err) == (0, "")
+    page = (folder / "index.html").read_text()
+    assert "a made processor" in page
+    assert "alpha=0.25" in page
+    names = list_names(folder)
+    assert {
+        "profiles.json",
+        "sweep.json",
+        "figures/time.svg",
+        "figures/tradeoff-latency.svg",
+    } <= names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("-o", "-"), "-o takes a folder, given '-'"),
+        (("mobilenet_v9",), "mobilenet_v9"),
+        (("--no-grid", "--alpha", "1"), "--alpha is of a grid, given --no-grid"),
+        (("--sweep", "grid.json", "--alpha", "1"), "--alpha is of a grid that is counted"),
+        (("--alpha", "1,"), "axis alpha has an empty value"),
+        (("--convention", "thopp"), "thop"),
+        (("--source", "nobody"), "nobody"),
+        (("--profile", "nowhere.json"), "nowhere.json"),
+        (("squeezenet1_0", "--alpha", "1"), "alpha"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line_and_nothing_is_written(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    told: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(capsys, "report", *arguments)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_a_file_is_refused_before_anything_is_traced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").write_text("kept")
+    for name in ("taken", "taken/below"):
+        code, _, err = call(capsys, "report", "no_such_model", "-o", str(tmp_path / name))
+        assert code == 2
+        assert "Not a directory" in err
+    assert (tmp_path / "taken").read_text() == "kept"
+
+
+def test_the_files_of_a_folder_are_written_all_or_none(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("before")
+    (tmp_path / "b.txt").mkdir()
+    (tmp_path / "b.txt" / "inside").write_text("")
+    with pytest.raises(UsageError, match="cannot write to"):
+        write_folder({"a.txt": b"after", "b.txt": b"after"}, str(tmp_path))
+    assert (tmp_path / "a.txt").read_text() == "before"
+    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", "b.txt"}
+    write_folder({"a.txt": b"after", "c/d.txt": b"new"}, str(tmp_path))
+    assert (tmp_path / "a.txt").read_text() == "after"
+    assert (tmp_path / "c" / "d.txt").read_text() == "new"
+
+
+def test_strict_exits_1_where_work_is_not_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = tmp_path / "net.py"
+    net.write_text(
+        "import torch\nfrom torch import nn\n\n\nclass Unknown(nn.Module):\n"
+        "    def forward(self, x):\n        return torch.linalg.svdvals(x)\n"
+    )
+    given = (f"{net}:Unknown", "--input", "1x4x4", "--strict", "-o", str(tmp_path / "report"))
+    assert call(capsys, "report", *given)[0] == 1
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "work that no number here includes" in page
+    assert "linalg_svd" in page
