@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 
 from mobilenet_profiler.cost import Trace
-from mobilenet_profiler.grid.pivot import list_axis_names
 from mobilenet_profiler.grid.results import Sweep
 from mobilenet_profiler.measured.profile import Profile
 from mobilenet_profiler.measured.reach import find_dtype, list_points
@@ -86,7 +85,8 @@ def _plot_sweep(sweep: Sweep) -> Iterator[Plot]:
                 f"ImageNet top-1 accuracy of each cell of the grid against its {title}",
                 _draw_with(draw_tradeoff, sweep, name),
             )
-    if len(list_axis_names(sweep)) == 2:
+    lengths = [len(axis.values) for axis in sweep.axes]
+    if len(sweep.models) == 1 and len(lengths) == 2 and min(lengths) > 1:
         for name in ("macs", "latency"):
             if name in known:
                 title = _AGAINST[name]

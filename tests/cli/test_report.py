@@ -32,7 +32,7 @@ def test_a_report_of_one_network_is_a_folder_of_its_page_and_its_data(
     assert (code, out, err) == (0, f"{folder / 'index.html'}\n", "")
     assert list_names(folder) == {
         *("index.html", "report.md", "layers.csv", "layers.json", "sweep.csv", "sweep.json"),
-        *("figures.csv", "figures.json", "figures/depth.svg", "figures/heatmap-macs.svg"),
+        *("figures.csv", "figures.json", "figures/depth.svg", "figures/memory.svg"),
         *("figures/tradeoff-macs.svg", "figures/tradeoff-params.svg"),
     }
     assert "13,570,048" in (folder / "index.html").read_text()
