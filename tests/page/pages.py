@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
@@ -87,13 +88,20 @@ def report_hostile() -> Report:
     return make_report([evil], sweep=swept, profiles=[timed])
 
 
+REPORTS = {
+    "v1": report_v1,
+    "resnet": report_resnet,
+    "several": report_several,
+    "hostile": report_hostile,
+}
+
+
 @cache
+def make_files(name: str) -> Mapping[str, bytes]:
+    """The files of one of the reports above, as the command writes them."""
+    return list_files(REPORTS[name]())
+
+
 def show(name: str) -> str:
-    """The page of one of the reports above, as the command writes it."""
-    reports = {
-        "v1": report_v1,
-        "resnet": report_resnet,
-        "several": report_several,
-        "hostile": report_hostile,
-    }
-    return list_files(reports[name]())["index.html"].decode()
+    """The page among them."""
+    return make_files(name)["index.html"].decode()
