@@ -72,7 +72,8 @@ class _Schedule:
 class Cluster:
     """A cluster that is there already, for the length of a `with`.
 
-    address: 'auto', 'HOST:PORT' or 'ray://HOST:PORT'. device: as it was asked for.
+    address: 'auto', 'HOST:PORT' or 'ray://HOST:PORT'. device: as it was asked for. A caller
+    that is connected to a cluster already stays so, and that cluster is used.
     Raises UsageError where there is none, or its nodes lack this package.
     """
 
