@@ -18,7 +18,7 @@ BLOCKS = re.findall(r"```console\n(.*?)```", README.read_text(encoding="utf-8"),
 
 COMMANDS = (
     *("table", "explain", "conventions", "operations", "verify", "published", "compare", "check"),
-    *("profile", "ceiling", "fit", "sweep", "plot"),
+    *("profile", "ceiling", "fit", "sweep", "plot", "report"),
 )
 
 

@@ -14,20 +14,40 @@ from mobilenet_profiler.measured.saved import read_profile
 from mobilenet_profiler.render.profile import render_markdown
 
 REPORTS = Path(__file__).parents[1] / "reports"
-LISTED = re.findall(r"\((exact/\S+)\) \| `(.*)` \|", (REPORTS / "README.md").read_text())
+_LISTED = re.compile(r"\(exact/(\S+)\) \| `mobilenet-profiler (.*)` \|")
+LISTED = _LISTED.findall((REPORTS / "README.md").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(("name", "command"), LISTED)
-def test_an_exact_report_is_what_its_command_prints(
-    name: str, command: str, capsys: pytest.CaptureFixture[str]
+def test_an_exact_report_is_what_its_command_makes(
+    name: str,
+    command: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert run(shlex.split(command)[1:]) == 0
-    assert capsys.readouterr().out == (REPORTS / name).read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    assert run(shlex.split(command)) == 0
+    if "-o" not in command.split():
+        (tmp_path / name).write_text(capsys.readouterr().out, encoding="utf-8")
+    made = {path.relative_to(tmp_path): path for path in tmp_path.rglob("*") if path.is_file()}
+    assert made
+    for place, path in made.items():
+        assert path.read_bytes() == (REPORTS / "exact" / place).read_bytes(), place
 
 
 def test_every_exact_report_is_listed() -> None:
-    files = {str(file.relative_to(REPORTS)) for file in (REPORTS / "exact").iterdir()}
-    assert files == {name for name, _ in LISTED}
+    places = [REPORTS / "exact" / name for name, _ in LISTED]
+    files = {path for path in (REPORTS / "exact").rglob("*") if path.is_file()}
+    assert {path for path in files if not {path, *path.parents} & set(places)} == set()
+    assert all(path.exists() for path in places)
+
+
+def test_every_picture_that_a_readme_shows_is_there() -> None:
+    for file in REPORTS.rglob("*.md"):
+        for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", file.read_text(encoding="utf-8")):
+            assert (file.parent / name).is_file(), f"{file}: {name}"
 
 
 RUNS = sorted(path for path in REPORTS.glob("measured/*/*") if path.is_dir())

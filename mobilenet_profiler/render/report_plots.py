@@ -13,8 +13,10 @@ from mobilenet_profiler.grid.results import Sweep
 from mobilenet_profiler.measured.profile import Profile
 from mobilenet_profiler.measured.reach import find_dtype, list_points
 from mobilenet_profiler.measured.roofline import CONVOLUTION, Ceiling, find_peak
+from mobilenet_profiler.render.plot.compare import MOST, draw_comparison
 from mobilenet_profiler.render.plot.depth import draw_depth
 from mobilenet_profiler.render.plot.heatmap import draw_heatmap
+from mobilenet_profiler.render.plot.memory import draw_memory
 from mobilenet_profiler.render.plot.residuals import draw_residuals
 from mobilenet_profiler.render.plot.roofline import draw_roofline
 from mobilenet_profiler.render.plot.tradeoff import draw_tradeoff
@@ -40,22 +42,38 @@ def list_plots(report: Report) -> Iterator[Plot]:
     """Every plot of a report, the tradeoff first."""
     if report.sweep:
         yield from _plot_sweep(report.sweep)
-    several = len(report.traces) > 1
+    several, comparison = len(report.traces) > 1, report.comparison
+    if comparison and len(report.traces) <= MOST:
+        yield Plot(
+            "comparison",
+            "Side by side",
+            f"MACs and params of {', '.join(report.names)}, by kind of layer",
+            _draw_with(draw_comparison, comparison),
+        )
     for place, (name, trace) in enumerate(zip(report.names, report.traces, strict=True), 1):
-        if trace.total.macs and not report.find_profiles(trace):
-            yield _plot_depth(trace, f"-{place}" if several else "", f": {name}" if several else "")
+        suffix, of = (f"-{place}", f": {name}") if several else ("", "")
+        yield from _plot_network(trace, suffix, of, timed=bool(report.find_profiles(trace)))
     measured = zip(report.profiles, report.ceilings, strict=True)
     for place, (profile, ceiling) in enumerate(measured, 1):
         yield from _plot_profile(profile, ceiling, f"-{place}" if len(report.profiles) > 1 else "")
 
 
-def _plot_depth(trace: Trace, suffix: str, of: str) -> Plot:
-    return Plot(
-        f"depth{suffix}",
-        f"Along the depth{of}",
-        f"MACs and params of each layer of {trace.label} in the order of the pass, by kind",
-        _draw_with(draw_depth, trace),
-    )
+def _plot_network(trace: Trace, suffix: str, of: str, timed: bool) -> Iterator[Plot]:
+    """Along the depth, unless a profile shows that with its times; memory over the pass."""
+    if trace.total.macs and not timed:
+        yield Plot(
+            f"depth{suffix}",
+            f"Along the depth{of}",
+            f"MACs and params of each layer of {trace.label} in the order of the pass, by kind",
+            _draw_with(draw_depth, trace),
+        )
+    if trace.memory is not None and trace.memory.activations:
+        yield Plot(
+            f"memory{suffix}",
+            f"Memory over the pass{of}",
+            f"Bytes that {trace.label} holds while each operation runs, and their peak",
+            _draw_with(draw_memory, trace),
+        )
 
 
 def _plot_sweep(sweep: Sweep) -> Iterator[Plot]:

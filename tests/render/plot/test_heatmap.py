@@ -166,7 +166,7 @@ def find_luminance(colour: Any) -> float:
 
 def draw_many() -> Figure:
     return draw_heatmap(
-        make_grid(("alpha", (1.0,)), ("resolution", (224,)), ("batch", tuple(range(1, 15))))
+        make_grid(("alpha", (1.0, 0.5)), ("resolution", (224, 128)), ("batch", tuple(range(1, 15))))
     )
 
 
