@@ -64,7 +64,11 @@ def make_pivots(
     for name in (down, across):
         if name is not None and name not in names:
             raise unknown_name("axis", name, names)
+    asked = across
     down, across = _choose_axes(_list_varied(sweep, names) or names, down, across)
+    down = down or next((name for name in names if name != across), "")
+    if not down and asked is None:
+        down, across = across, ""  # a single axis is a list
     others = [name for name in names if name not in (down, across)]
     groups: dict[tuple[Any, ...], list[CellResult]] = {}
     for result in sweep.results:

@@ -165,7 +165,7 @@ def name_pivot(pivot: Pivot, convention: Convention | None, unit: TimeUnit) -> s
     across = (
         f"the same for every {pivot.across}" if _is_constant(pivot) else f"{pivot.across} across"
     )
-    down = [] if _is_flat(pivot) else [f"{pivot.down} down"]
+    down = [] if _is_flat(pivot) or not pivot.down else [f"{pivot.down} down"]
     shown = f"{name}: {', '.join([*down, across])}"
     fixed = [
         f"{key} {show_value(value)}"

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,13 @@ def test_the_papers_tables_print_beside_our_counts(capsys: Captured) -> None:
     assert "(arXiv 1704.04861, Table 7)" in text
     rows = csv.DictReader(io.StringIO(call(capsys, "sweep", "--paper", "all", "--format", "csv")))
     assert sum(row["verdict"] != "listed" for row in rows) == 56
+
+
+def test_the_help_names_every_published_table(capsys: Captured) -> None:
+    from mobilenet_profiler.verification.printed import ALL, PLACES
+
+    text = re.sub(r"[^a-z0-9,:]+", " ", call(capsys, "sweep", "--help"))
+    assert f"ours beside it: {', '.join([*PLACES, ALL])}" in text
 
 
 @pytest.mark.parametrize(

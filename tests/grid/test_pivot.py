@@ -59,6 +59,22 @@ def test_alpha_runs_down_and_resolution_across_in_whatever_order_they_are_given(
     assert (pivot.rows, pivot.columns) == ((1.0, 0.5), (224, 128))
 
 
+def test_a_single_axis_is_a_list_also_where_it_is_a_size() -> None:
+    sweep = make_sweep((make_axis("resolution", (224, 128)),), number())
+    (pivot,) = make_pivots(sweep, "macs")
+    assert (pivot.down, pivot.across) == ("resolution", "")
+    assert (pivot.rows, pivot.columns) == ((224, 128), (None,))
+    (pivot,) = make_pivots(sweep, "macs", across="resolution")
+    assert (pivot.down, pivot.across) == ("", "resolution")
+
+
+def test_an_axis_of_one_value_runs_down_where_there_is_no_other() -> None:
+    axes = (make_axis("alpha", (0.5,)), make_axis("resolution", (224, 128)))
+    (pivot,) = make_pivots(make_sweep(axes, number()), "macs")
+    assert (pivot.down, pivot.across) == ("alpha", "resolution")
+    assert (pivot.rows, pivot.columns) == ((0.5,), (224, 128))
+
+
 def test_a_third_axis_makes_a_table_for_each_of_its_values() -> None:
     axes = (make_axis("alpha", (1.0, 0.5)), *(make_axis(name, (1, 2)) for name in ("batch", "k")))
     pivots = make_pivots(make_sweep(axes, number(), ("net.py:Net",)), "macs")
