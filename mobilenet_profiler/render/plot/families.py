@@ -110,7 +110,7 @@ def draw_blocks(
         corners,
         facecolors=family.colour,
         edgecolors=family.colour if joined else theme.background,
-        linewidths=0.1 if joined else 0.25,
+        linewidths=0.3 if joined else 0.25,
         label=family.name,
         zorder=3,
     )

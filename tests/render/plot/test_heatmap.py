@@ -176,6 +176,8 @@ def draw_many() -> Figure:
         (lambda: draw_heatmap(SWEEP, "mcas"), "did you mean 'macs'"),
         (lambda: draw_heatmap(SWEEP, "weights", down="depth"), "unknown axis 'depth'"),
         (lambda: draw_heatmap(replace(SWEEP, results=SWEEP.results[:0])), "no cell has macs"),
+        (lambda: SWEEP.plot.heatmap(width="pgae"), "did you mean 'page'"),
+        (lambda: SWEEP.plot.heatmap(theme="drak"), "did you mean 'dark'"),
         (draw_many, "14 panels, one for each batch, at most 12"),
     ],
 )

@@ -143,7 +143,7 @@ def test_names_are_text_whatever_they_hold() -> None:
     with use_theme(LIGHT):
         figure = make_figure()
         axes = figure.add_subplot()
-        axes.text(0.5, 0.5, "<script>&$a$")
+        axes.text(0.5, 0.5, "<script>&$a$", transform=axes.transAxes)
         title_marks(axes.scatter([0.5], [0.2]), ["</title><script>\x07"])
     text = encode_inline(figure, label='"><script>')
     assert "<script" not in text
