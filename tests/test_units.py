@@ -20,6 +20,7 @@ from mobilenet_profiler.units import (
     format_ratio_estimate,
     format_time,
     parse_amount,
+    parse_bytes,
     parse_duration,
 )
 
@@ -212,3 +213,20 @@ def test_words_say_a_difference_where_there_is_one_and_show_it(
 )
 def test_long_times_in_words(seconds: float, text: str) -> None:
     assert format_duration(seconds * 1e9) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        *(("2MB", 2_000_000), ("2 MiB", 2 * 2**20), ("1.5GiB", 3 * 2**29), ("4096", 4096)),
+        *(("512 kb", 512_000), ("1 TB", 10**12), ("8B", 8), ("0.5 KiB", 512), (7, 7)),
+    ],
+)
+def test_bytes_are_powers_of_1000_or_with_an_i_of_1024(text: object, expected: int) -> None:
+    assert parse_bytes("--max-memory", text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "2M", "MB", "-1MB", "0MB", "2iB", "0", True, 1.5, None])
+def test_what_is_no_size_is_refused(text: object) -> None:
+    with pytest.raises(UsageError, match="--max-memory must be bytes such as 2MB"):
+        parse_bytes("--max-memory", text)

@@ -25,7 +25,7 @@ def cluster() -> Iterator[Any]:
     """A head without a processor of its own, a fast node and a slow one."""
     from ray.cluster_utils import Cluster
 
-    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # a test tells nobody that it ran
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     made.add_node(num_cpus=1, resources={"fast": 1})
     made.add_node(num_cpus=1, resources={"slow": 1})
