@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -227,8 +228,9 @@ class Trace:
     convention: Convention | None = None
     memory: MemoryUse | None = None
 
-    @property
+    @cached_property
     def total(self) -> Cost:
+        """The layers added up."""
         return sum((layer.cost for layer in self.layers), Cost())
 
     @property
