@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from fractions import Fraction
 from itertools import count
@@ -38,6 +38,24 @@ def format_bytes(value: int) -> str:
         if abs(value) >= size:
             return f"{value / size:.2f} {unit}"
     return f"{value} B"
+
+
+class ByteUnit(NamedTuple):
+    """A unit of bytes for a column: its sign, its size, and the places that its numbers have."""
+
+    sign: str
+    size: int
+    places: int
+
+
+def choose_byte_unit(values: Iterable[int]) -> ByteUnit:
+    """The unit that suits the middle one of these sizes; the least keeps three digits in it."""
+    known = sorted(value for value in values if value)
+    middle = known[len(known) // 2] if known else 0
+    size, sign = next((own for own in _BINARY if middle >= own[0]), (1, "B"))
+    if size == 1:
+        return ByteUnit(sign, 1, 0)
+    return ByteUnit(sign, size, min(max(2 - floor(log10(known[0] / size)), 2), 6))
 
 
 def format_digits(value: float, digits: int = 3) -> str:

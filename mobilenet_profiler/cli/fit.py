@@ -87,11 +87,11 @@ def fit(
             help="Look between the cells too, with accuracies interpolated.",
         ),
     ] = True,
-    alpha: Annotated[str | None, _values("Width multipliers (the published ones).")] = None,
+    alpha: Annotated[list[str] | None, _values("Width multipliers (the published ones).")] = None,
     resolution: Annotated[
-        str | None, _values("Input heights and widths (the published ones).")
+        list[str] | None, _values("Input heights and widths (the published ones).")
     ] = None,
-    beta: Annotated[str | None, _values("Resolution multipliers.")] = None,
+    beta: Annotated[list[str] | None, _values("Resolution multipliers.")] = None,
     axis: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=V,V…", help="Any other: depth=18,34.", show_default=False),

@@ -65,10 +65,10 @@ def sweep(
             show_default=False,
         ),
     ] = None,
-    alpha: Annotated[str | None, _axis("Width multipliers: 1,0.75 or 0.25:1:0.05.")] = None,
-    resolution: Annotated[str | None, _axis("Input heights and widths, pixels.")] = None,
-    beta: Annotated[str | None, _axis("Resolution multipliers.")] = None,
-    batch: Annotated[str | None, _axis("Images in the input.")] = None,
+    alpha: Annotated[list[str] | None, _axis("Width multipliers: 1,0.75 or 0.25:1:0.05.")] = None,
+    resolution: Annotated[list[str] | None, _axis("Input heights and widths, pixels.")] = None,
+    beta: Annotated[list[str] | None, _axis("Resolution multipliers.")] = None,
+    batch: Annotated[list[str] | None, _axis("Images in the input.")] = None,
     axis: Annotated[
         list[str] | None,
         typer.Option(
@@ -211,7 +211,7 @@ def sweep(
     show(found, format, output, view)
     if plot is not None:
         write_figure(draw(found), plot)
-    raise typer.Exit(strict and has_failed(found))
+    raise typer.Exit((strict and has_failed(found)) or has_nothing(found))
 
 
 def parse_names(text: str | None) -> tuple[str, ...]:
@@ -240,14 +240,19 @@ def check_view(format: str, view: dict[str, Any], output: str, plot: str | None)
 def check_places(order: Order, *names: str | None) -> None:
     """Refuse what cannot run down or across, before anything is counted."""
     allowed = (MODEL, NODE, *(axis.name for axis in order.axes))
+    if names[0] is not None and len(set(names)) < len(names):
+        raise UsageError(f"one axis runs down and another across, given {names[0]!r} for both")
     for name in names:
         if name is not None and name not in allowed:
             raise unknown_name("axis", name, allowed)
 
 
-def gather_axes(given: dict[str, str | None], texts: Sequence[str]) -> Iterator[Axis]:
-    """The axes of the command line; sizes of the input run fastest, as they need no new network."""
-    named = {name: text for name, text in given.items() if text is not None}
+def gather_axes(given: dict[str, list[str] | None], texts: Sequence[str]) -> Iterator[Axis]:
+    """The axes of the command line; sizes of the input run fastest, as they need no new network.
+
+    What is given of one in several places is one list.
+    """
+    named = {name: ",".join(texts) for name, texts in given.items() if texts}
     if "alpha" in named:
         yield read_numbers("alpha", named.pop("alpha"))
     yield from map(parse_axis, texts)
@@ -391,6 +396,11 @@ def draw(found: Sweep) -> Figure:
     from mobilenet_profiler.render.plot.heatmap import draw_heatmap
 
     return draw_heatmap(found, "latency" if "latency" in names else "macs", width="page")
+
+
+def has_nothing(found: Sweep) -> bool:
+    """Whether no cell could be counted."""
+    return bool(found.failed) and len(found.failed) == len(found.results)
 
 
 def has_failed(found: Sweep) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from mobilenet_profiler.errors import UsageError
@@ -47,6 +48,9 @@ def make_axis(name: str, values: Iterable[Any]) -> Axis:
     if name in (*UNSWEPT, MODEL, NODE):
         raise UsageError(f"{name!r} is no axis; give an argument of the factory, or input")
     listed = tuple(map(freeze_value, values))
+    for value in listed:
+        if isinstance(value, float) and not isfinite(value):
+            raise UsageError(f"axis {name}: a number must be finite, given {value}")
     if not listed:
         raise UsageError(f"axis {name} needs a value, given none")
     if len(listed) > MOST_VALUES:
@@ -105,7 +109,11 @@ def _read_part(name: str, part: str) -> Sequence[Any]:
         return (parse_argument(f"{name}={part}")[1],)
     first, last, step = (Decimal(number) if number else Decimal(1) for number in found.groups())
     if step == 0 or (last - first) * step < 0:
-        raise UsageError(f"axis {name}: {part!r} has no values (first:last:step, last included)")
+        falling = f"; falling, its step is negative: {part.rsplit(':', 1)[0]}:-{step}"
+        raise UsageError(
+            f"axis {name}: {part!r} has no values (first:last:step, last included)"
+            f"{falling if found[3] and step > 0 else ''}"
+        )
     count = int((last - first) / step) + 1
     if count > MOST_VALUES:
         raise UsageError(f"axis {name}: {part!r} has {count:,} values, at most {MOST_VALUES:,}")

@@ -75,11 +75,10 @@ def _parse_condition(
 ) -> Condition:
     found = _PART.fullmatch(part)
     if not found or not found[3]:
-        raise UsageError(
-            f"a condition must be a comparison such as 'macs < 300M' or 'alpha >= 0.5', "
-            f"several joined by 'and', given {text!r}"
-        )
+        raise _refuse_form(text)
     name, comparison, value = found.groups()
+    if name[0].isdigit() or re.search(r"[<>=]|\bor\b", value):
+        raise _refuse_form(text)
     name = RENAMED.get(name, name)
     if name in axes:
         return Condition(part, name, comparison, _read_value(name, value), quantity=False)
@@ -89,8 +88,17 @@ def _parse_condition(
             f"name in condition {part!r}:", name, dict.fromkeys((*axes, *QUANTITIES))
         )
     if name in _MEASURED and name not in measured:
-        raise UsageError(f"condition {part!r} needs the {name} of each cell: ask for {name} too")
+        raise UsageError(
+            f"condition {part!r} needs the {name} of each cell: ask for it too (--{name})"
+        )
     return Condition(part, name, comparison, _read_amount(name, value, part), quantity=True)
+
+
+def _refuse_form(text: str) -> UsageError:
+    return UsageError(
+        "a condition must be a name, then <, <=, >, >=, = or !=, then a value, such as "
+        f"'macs < 300M'; several are joined by 'and' alone, given {text!r}"
+    )
 
 
 def _read_value(name: str, text: str) -> Any:

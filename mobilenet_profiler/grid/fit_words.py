@@ -16,7 +16,7 @@ from mobilenet_profiler.grid.tables import (
     COUNTS,
     NETWORK,
     Lines,
-    choose_unit,
+    choose_units,
     find_known_convention,
     list_place,
     name_column,
@@ -72,7 +72,7 @@ def _shorten(count: int) -> str:
 def name_quantity(fit: Fit, quantity: Quantity) -> str:
     """`MACs`, `FLOPs (flop_counter)`, `params`, `latency`."""
     if quantity.name in COUNTS:
-        unit = choose_unit(())
+        unit = choose_units(())
         return name_column(quantity, find_known_convention(fit.sweep), unit)
     return _NOUNS.get(quantity.name, quantity.title)
 
@@ -101,7 +101,7 @@ def list_lines(fit: Fit, results: Sequence[CellResult]) -> tuple[Lines, tuple[st
     """
     names = list_places(fit, results)
     bounds = {bound.quantity: bound for bound in fit.bounds}
-    known, unit = find_known_convention(fit.sweep), choose_unit(fit.known)
+    known, unit = find_known_convention(fit.sweep), choose_units(fit.known)
     heads, quantities = [], list_quantities(fit)
     for quantity in quantities:
         left = POINTS if quantity.name == "top1" else LEFT

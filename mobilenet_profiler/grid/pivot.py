@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mobilenet_profiler.errors import unknown_name
+from mobilenet_profiler.errors import UsageError, unknown_name
 from mobilenet_profiler.grid.axes import MODEL, NODE
 from mobilenet_profiler.grid.quantities import Quantity, find_quantity
 from mobilenet_profiler.grid.results import CellResult, Sweep
+
+Ranks = Mapping[Any, int]  # the place of each value of an axis
 
 _ACROSS = ("resolution", "beta", "input", "batch")  # what runs across where nobody says
 
@@ -64,21 +66,39 @@ def make_pivots(
     for name in (down, across):
         if name is not None and name not in names:
             raise unknown_name("axis", name, names)
+    if down is not None and down == across:
+        raise UsageError(f"one axis runs down and another across, given {down!r} for both")
     asked = across
     down, across = _choose_axes(_list_varied(sweep, names) or names, down, across)
     down = down or next((name for name in names if name != across), "")
     if not down and asked is None:
         down, across = across, ""  # a single axis is a list
     others = [name for name in names if name not in (down, across)]
+    ranks = {name: _rank_values(sweep, name) for name in (*names, "")}
     groups: dict[tuple[Any, ...], list[CellResult]] = {}
     for result in sweep.results:
         groups.setdefault(tuple(find_value(result, name) for name in others), []).append(result)
+    of_others = [ranks[name] for name in others]
     return tuple(
         _make_pivot(
-            find_quantity(quantity), down, across, dict(zip(others, key, strict=True)), group
+            *(find_quantity(quantity), (down, ranks[down]), (across, ranks[across])),
+            *(dict(zip(others, key, strict=True)), groups[key]),
         )
-        for key, group in groups.items()
+        for key in sorted(groups, key=lambda key: _place(key, of_others))
     )
+
+
+def _rank_values(sweep: Sweep, name: str) -> Ranks:
+    """The place of each value of an axis in the order of the sweep; of none, the last."""
+    if name in (MODEL, NODE):
+        found = sweep.models if name == MODEL else [result.cell.on for result in sweep.results]
+        return {value: place for place, value in enumerate(dict.fromkeys(found))}
+    own = [axis.values for axis in sweep.axes if axis.name == name]
+    return {value: place for place, value in enumerate((*own[0], None) if own else (None,))}
+
+
+def _place(key: Iterable[Any], ranks: Iterable[Ranks]) -> tuple[int, ...]:
+    return tuple(own.get(value, len(own)) for value, own in zip(key, ranks, strict=True))
 
 
 def _list_varied(sweep: Sweep, names: Sequence[str]) -> list[str]:
@@ -100,11 +120,19 @@ def _choose_axes(names: Sequence[str], down: str | None, across: str | None) -> 
 
 
 def _make_pivot(
-    quantity: Quantity, down: str, across: str, fixed: dict[str, Any], group: list[CellResult]
+    quantity: Quantity,
+    down: tuple[str, Ranks],
+    across: tuple[str, Ranks],
+    fixed: dict[str, Any],
+    group: list[CellResult],
 ) -> Pivot:
-    places = {(_find(result, down), _find(result, across)): result for result in group}
-    rows, columns = (tuple(dict.fromkeys(values)) for values in zip(*places, strict=True))
-    return Pivot(quantity, down, across, rows, columns, fixed, places)
+    """The table of these cells; down, across: the name of each axis, and the order on it."""
+    places = {(_find(result, down[0]), _find(result, across[0])): result for result in group}
+    rows, columns = (
+        tuple(sorted(dict.fromkeys(values), key=lambda value: _place((value,), (own[1],))))
+        for own, values in zip((down, across), zip(*places, strict=True), strict=True)
+    )
+    return Pivot(quantity, down[0], across[0], rows, columns, fixed, places)
 
 
 def _find(result: CellResult, name: str) -> Any:

@@ -88,7 +88,11 @@ class Sweep:
         )
 
     def frame(self) -> pandas.DataFrame:
-        """The long table, a row a cell: axes, counts, memory, latency, accuracy, error."""
+        """The long table, a row a cell: axes, counts, what was measured, accuracy, error.
+
+        memory is in bytes, latency_ns and its interval in nanoseconds, top1 in per cent; what
+        is not known is missing.
+        """
         from mobilenet_profiler.frames import frame_sweep
 
         return frame_sweep(self)
@@ -98,6 +102,7 @@ class Sweep:
     ) -> pandas.DataFrame:
         """One quantity over two axes: alpha down, resolution across, or those named.
 
+        Whole counts, bytes of memory, nanoseconds of latency, per cent of accuracy.
         Raises UsageError for a quantity or an axis that there is not.
         """
         from mobilenet_profiler.frames import frame_pivot
@@ -125,7 +130,7 @@ class Sweep:
 
     @property
     def plot(self) -> Plots:
-        """Its pictures: `.plot.tradeoff()`, `.plot.heatmap("macs")`."""
+        """Its pictures, matplotlib figures: `.plot.tradeoff()`, `.plot.heatmap("macs")`."""
         from mobilenet_profiler.render.plot.sweep import Plots
 
         return Plots(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from mobilenet_profiler.columns import choose_columns
 from mobilenet_profiler.conventions import DEFAULT
@@ -17,9 +17,10 @@ from mobilenet_profiler.grid.quantities import QUANTITIES, Quantity, find_quanti
 from mobilenet_profiler.grid.results import CellResult, Sweep
 from mobilenet_profiler.spec import make_plain
 from mobilenet_profiler.units import (
+    ByteUnit,
     TimeUnit,
+    choose_byte_unit,
     choose_time_unit,
-    format_bytes,
     format_count,
     format_estimate,
     format_rounded,
@@ -31,6 +32,13 @@ SHOWN = ("macs", "params", "memory", "latency", "top1")  # where nobody says whi
 NETWORK = "network"
 FAILED, UNKNOWN = "failed", "-"
 _HEADINGS = {"memory": "peak memory", "latency": "latency", "top1": "top-1 %"}
+
+
+class Units(NamedTuple):
+    """The units of a table, one for all its latencies and one for all its memory."""
+
+    time: TimeUnit
+    size: ByteUnit
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,33 +119,36 @@ def find_known_convention(sweep: Sweep) -> Convention | None:
     return None if sweep.convention == DEFAULT else find_convention(sweep.convention)
 
 
-def choose_unit(results: Iterable[CellResult]) -> TimeUnit:
-    """The unit that suits a column of latencies."""
-    times = [result.latency.value for result in results if result.latency]
-    return choose_time_unit(median(times) if times else 0)
+def choose_units(results: Iterable[CellResult]) -> Units:
+    """The units that suit the columns of these cells."""
+    listed = list(results)
+    times = [result.latency.value for result in listed if result.latency]
+    sizes = choose_byte_unit(result.memory or 0 for result in listed)
+    return Units(choose_time_unit(median(times) if times else 0), sizes)
 
 
-def name_column(quantity: Quantity, convention: Convention | None, unit: TimeUnit) -> str:
+def name_column(quantity: Quantity, convention: Convention | None, units: Units) -> str:
     """The heading of a column: `MACs`, `FLOPs (flop_counter)`, `latency, ms`."""
     if quantity.name in COUNTS:
         return choose_columns((quantity.name,), convention=convention)[0].heading
     name = _HEADINGS.get(quantity.name, quantity.title)
-    return f"{name}, {unit.sign}" if quantity.name == "latency" else name
+    signs = {"latency": units.time.sign, "memory": units.size.sign}
+    return f"{name}, {signs[quantity.name]}" if quantity.name in signs else name
 
 
 def show_amount(
-    quantity: Quantity, result: CellResult | None, unit: TimeUnit, exact: bool = True
+    quantity: Quantity, result: CellResult | None, units: Units, exact: bool = True
 ) -> str:
-    """A cell's amount as text: counts whole or rounded, bytes in their unit, times in `unit`."""
+    """A cell's amount as text: counts whole or rounded, bytes and times in `units`."""
     amount = quantity.amount(result) if result else None
     if result is None or amount is None:
         return FAILED if result and result.error else UNKNOWN
     if quantity.name == "latency" and result.latency:
-        return format_estimate(result.latency, unit)
+        return format_estimate(result.latency, units.time)
     if quantity.name == "top1" and result.accuracy:
         return result.accuracy.text.rstrip("% ")
     if quantity.name == "memory":
-        return format_bytes(int(amount))
+        return f"{amount / units.size.size:,.{units.size.places}f}"
     return format_count(int(amount)) if exact else format_rounded(int(amount))
 
 
@@ -150,17 +161,20 @@ def show_value(value: Any) -> str:
 
 def _write_pivot(sweep: Sweep, pivot: Pivot) -> SweepTable:
     convention = find_known_convention(sweep)
-    unit = choose_unit(pivot.cells.values())
-    title = name_pivot(pivot, convention, unit)
-    heading = name_column(pivot.quantity, convention, unit)
-    lines, short = (_list_pivot_lines(pivot, unit, heading, exact) for exact in (True, False))
+    units = choose_units(pivot.cells.values())
+    title = name_pivot(pivot, convention, units)
+    heading = name_column(pivot.quantity, convention, units)
+    lines, short = (_list_pivot_lines(pivot, units, heading, exact) for exact in (True, False))
     return SweepTable(title, lines, short, (pivot.down, MODEL))
 
 
-def name_pivot(pivot: Pivot, convention: Convention | None, unit: TimeUnit) -> str:
+def name_pivot(pivot: Pivot, convention: Convention | None, units: Units) -> str:
     """`MACs: alpha down, resolution across`, after it the values of the other axes."""
-    names = {"memory": pivot.quantity.title, "top1": "top-1 accuracy, %"}
-    heading = name_column(pivot.quantity, convention, unit)
+    names = {
+        "memory": f"{pivot.quantity.title}, {units.size.sign}",
+        "top1": "top-1 accuracy, %",
+    }
+    heading = name_column(pivot.quantity, convention, units)
     name = names.get(pivot.quantity.name, heading)
     across = (
         f"the same for every {pivot.across}" if _is_constant(pivot) else f"{pivot.across} across"
@@ -189,14 +203,14 @@ def _is_constant(pivot: Pivot) -> bool:
     )
 
 
-def _list_pivot_lines(pivot: Pivot, unit: TimeUnit, heading: str, exact: bool) -> Lines:
+def _list_pivot_lines(pivot: Pivot, units: Units, heading: str, exact: bool) -> Lines:
     constant = _is_constant(pivot)
     columns = pivot.columns[:1] if constant else pivot.columns
     heads = (heading,) if constant else tuple(map(show_value, columns))
     lines: Lines = [(MODEL if _is_flat(pivot) else pivot.down, *heads)]
     for row in pivot.rows:
         cells = (pivot.cells.get((row, column)) for column in columns)
-        amounts = (show_amount(pivot.quantity, cell, unit, exact) for cell in cells)
+        amounts = (show_amount(pivot.quantity, cell, units, exact) for cell in cells)
         name = pivot.fixed[MODEL] if _is_flat(pivot) else row
         lines.append((show_value(name), *amounts))
     return lines
@@ -208,13 +222,13 @@ def write_long(
     """The long table of these cells: the axes on which they differ, then the quantities."""
     names = list_axis_names(sweep)
     placed = [name for name in names if any(find_value(own, name) is not None for own in results)]
-    convention, unit = find_known_convention(sweep), choose_unit(results)
-    heads = [name_column(quantity, convention, unit) for quantity in quantities]
+    convention, units = find_known_convention(sweep), choose_units(results)
+    heads = [name_column(quantity, convention, units) for quantity in quantities]
     both: list[Lines] = [[], []]
     for lines, exact in zip(both, (True, False), strict=True):
         lines.append((*(placed or (NETWORK,)), *heads))
         for result in results:
-            amounts = [show_amount(quantity, result, unit, exact) for quantity in quantities]
+            amounts = [show_amount(quantity, result, units, exact) for quantity in quantities]
             lines.append((*list_place(result, placed), *amounts))
     return SweepTable("", both[0], both[1], _list_texts(results, placed), len(placed) or 1)
 

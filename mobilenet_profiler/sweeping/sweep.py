@@ -38,6 +38,7 @@ from mobilenet_profiler.sweeping.latencies import (
 from mobilenet_profiler.sweeping.pool import Lost, map_in_processes
 from mobilenet_profiler.timing.measuring import OnProgress, check_whole
 from mobilenet_profiler.trace.registered import count_registered
+from mobilenet_profiler.trace.sources import load_source, make_importable
 
 MOST_JOBS = 256
 _COUNTED = ("macs", "params", "weights", "activations", "memory")
@@ -90,7 +91,7 @@ def sweep(
     on_progress: called with the part that is done and what goes on.
 
     A cell that fails has its error, and the sweep goes on. Raises UsageError where what is
-    given cannot be used.
+    given cannot be used, or a network is not there at all.
     """
     fixed, given = split_settings(settings)
     order = make_order(
@@ -170,6 +171,7 @@ def run_order(
     if order.nodes != ("",):
         raise UsageError(f"on {order.nodes[0]!r} is a node of a cluster: give its address (ray)")
     order = complete_setup(order)
+    check_sources(order)
     count = partial(_count_here, jobs=jobs)
     return _run(order, count, _time_here, save, resume, on_progress)
 
@@ -206,6 +208,16 @@ def complete_setup(order: Order) -> Order:
     if request.device == "cpu":
         setup["threads"] = request.threads or torch.get_num_threads()
     return replace(order, setup=setup)
+
+
+def check_sources(order: Order) -> None:
+    """Refuse a network that there is not, before any cell is counted. Raises UsageError."""
+    for model in order.models:
+        own = (_try_spec(cell, order) for cell in order.cells if cell.model == model)
+        spec = next((spec for spec in own if isinstance(spec, ModelSpec)), None)
+        if spec is not None:
+            with make_importable(spec.source):
+                load_source(spec.source)
 
 
 def _refuse_registered() -> None:

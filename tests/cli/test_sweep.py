@@ -196,8 +196,10 @@ def test_a_plot_of_known_accuracies_is_a_tradeoff_and_else_a_heat_map(
         (("--latency", "--iterations", "0"), "--iterations must be at least 1"),
         (("--on", "cpu"), "nodes time cells"),
         (("--save", "sweep.json"), "ends in .jsonl"),
-        (("--where", "macs < 300M or alpha > 1"), "must be a whole number"),
+        (("--where", "macs < 300M or alpha > 1"), "joined by 'and' alone"),
         (("mobilenet_v9",), "unknown model 'mobilenet_v9'"),
+        (("nowhere.py:Net", "--axis", "width=4,8"), "cannot read 'nowhere.py'"),
+        (("--down", "alpha", "--across", "alpha"), "given 'alpha' for both"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_one_line(
@@ -207,3 +209,43 @@ def test_what_cannot_be_used_is_refused_in_one_line(
     assert (code, out) == (2, "")
     assert told in err
     assert err.count("\n") == 1
+
+
+def test_values_of_an_option_that_is_repeated_are_one_list(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    together = call(capsys, "sweep", "--alpha", "0.5,0.25", "--resolution", "32")
+    apart = call(capsys, "sweep", "--alpha", "0.5", "--alpha", "0.25", "--resolution", "32")
+    assert apart == together
+
+
+def test_a_network_that_is_not_there_is_refused_before_a_file_is_begun(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "grid.jsonl"
+    code, _, _ = call(capsys, "sweep", "nowhere.py:Net", "--save", str(path))
+    assert (code, path.exists()) == (2, False)
+
+
+def test_a_sweep_in_which_nothing_could_be_counted_exits_1(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    failing = ("sweep", NET, "--input", "1x3x8x8", "--axis")
+    assert call(capsys, *failing, "trouble=raise")[0] == 1
+    assert call(capsys, *failing, 'trouble="",raise')[0] == 0
+
+
+def test_peaks_of_memory_have_one_unit_in_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = call(
+        capsys,
+        "sweep",
+        "--alpha",
+        "1,0.25",
+        "--resolution",
+        "224,32",
+        "--memory",
+        "--quantity",
+        "memory",
+    )
+    assert "peak activation memory, KiB" in out or "peak activation memory, MiB" in out
+    assert out.count("iB") == 1

@@ -78,6 +78,8 @@ def test_a_range_has_its_first_and_last_value_and_even_steps(
         ("alpha=1,1.0", "axis alpha has the value 1.0 twice"),
         ("alpha=1:0:0.5", "'1:0:0.5' has no values"),
         ("alpha=1:2:0", "'1:2:0' has no values"),
+        ("alpha=1:0.7:0.15", "its step is negative: 1:0.7:-0.15"),
+        ("alpha=1e400", "must be finite, given inf"),
         ("alpha=0:1:0.000001", "has 1,000,001 values, at most 100,000"),
         ("inputs=1", "'inputs' is no axis"),
         ("model=a,b", "'model' is no axis"),

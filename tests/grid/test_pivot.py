@@ -1,5 +1,6 @@
 """Sweeps as tables of two axes."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -116,3 +117,25 @@ def test_names_that_there_are_not_are_refused() -> None:
         sweep.pivot("macs", across="resoluton")
     with pytest.raises(mp.UsageError, match="unknown quantity 'speed'"):
         sweep.pivot("speed")
+
+
+def test_rows_and_columns_stand_in_the_order_of_the_axes_whatever_cells_are_missing() -> None:
+    axes = (make_axis("alpha", (1.0, 0.5, 0.75)), make_axis("resolution", (224, 64, 128)))
+    whole = make_sweep(axes, number())
+    holes = replace(whole, results=tuple(reversed(whole.results[1:])))  # without 1.0 at 224
+    (pivot,) = make_pivots(holes, "macs")
+    assert (pivot.rows, pivot.columns) == ((1.0, 0.5, 0.75), (224, 64, 128))
+    assert pivot.amount(1.0, 224) is None
+
+
+def test_tables_of_several_networks_stand_in_their_order() -> None:
+    axes = (make_axis("alpha", (1.0, 0.5)), make_axis("resolution", (224, 64)))
+    whole = make_sweep(axes, number(), models=("mobilenet_v2", "mobilenet_v1"))
+    turned = replace(whole, results=tuple(reversed(whole.results)))
+    names = [pivot.fixed["model"] for pivot in make_pivots(turned, "macs")]
+    assert names == ["mobilenet_v2", "mobilenet_v1"]
+
+
+def test_one_axis_cannot_run_both_down_and_across() -> None:
+    with pytest.raises(mp.UsageError, match="given 'alpha' for both"):
+        make_pivots(make_published_sweep(), "macs", "alpha", "alpha")

@@ -11,8 +11,9 @@ from mobilenet_profiler.grid.quantities import QUANTITIES, Quantity
 from mobilenet_profiler.grid.remarks import describe_sweep, list_remarks, list_warnings
 from mobilenet_profiler.grid.results import CellResult, Sweep
 from mobilenet_profiler.grid.tables import (
+    Units,
     choose_quantities,
-    choose_unit,
+    choose_units,
     find_known_convention,
     list_place,
     name_column,
@@ -20,14 +21,13 @@ from mobilenet_profiler.grid.tables import (
     show_value,
 )
 from mobilenet_profiler.render.page.tables import Block, Cell, Heading, Line, PageTable
-from mobilenet_profiler.units import TimeUnit
 
 _NUMBERS = (int, float)
 
 
 @dataclass(frozen=True, slots=True)
 class GridCell:
-    """One place of a grid. text: rounded. exact: the same whole, with its unit, and the network.
+    """One place of a grid. text: rounded. exact: the same whole, with its units, and the network.
 
     shade: 0 to 1, of the largest of its grid. best: whether none beats it (see `Grids.front`).
     """
@@ -97,22 +97,22 @@ def _find_best(sweep: Sweep, quantities: Sequence[Quantity]) -> tuple[CellResult
 def _make_group(
     sweep: Sweep, quantity: Quantity, front: Sequence[CellResult], name: str
 ) -> GridGroup:
-    unit = choose_unit(sweep.results)
-    title = name_column(quantity, find_known_convention(sweep), unit)
+    units = choose_units(sweep.results)
+    title = name_column(quantity, find_known_convention(sweep), units)
     pivots = make_pivots(sweep, quantity.name) if sweep.results else ()
     best = {id(result) for result in front}
-    grids = tuple(_make_grid(pivot, unit, best) for pivot in pivots)
+    grids = tuple(_make_grid(pivot, units, best) for pivot in pivots)
     return GridGroup(f"{name}-{quantity.name}", title, grids)
 
 
-def _make_grid(pivot: Pivot, unit: TimeUnit, best: set[int]) -> Grid:
+def _make_grid(pivot: Pivot, units: Units, best: set[int]) -> Grid:
     amounts = [pivot.amount(row, column) for row in pivot.rows for column in pivot.columns]
     known = [amount for amount in amounts if amount is not None]
     scale = (min(known, default=0.0), max(known, default=0.0))
     rows = tuple(
         (
             show_value(row),
-            tuple(_make_cell(pivot, row, column, unit, scale, best) for column in pivot.columns),
+            tuple(_make_cell(pivot, row, column, units, scale, best) for column in pivot.columns),
         )
         for row in pivot.rows
     )
@@ -125,16 +125,18 @@ def _make_cell(
     pivot: Pivot,
     row: object,
     column: object,
-    unit: TimeUnit,
+    units: Units,
     scale: tuple[float, float],
     best: set[int],
 ) -> GridCell:
     found, quantity = pivot.cells.get((row, column)), pivot.quantity
-    text = show_amount(quantity, found, unit, exact=False)
+    text = show_amount(quantity, found, units, exact=False)
     amount = pivot.amount(row, column)
     if found is None or amount is None:
         return GridCell(text, found.error if found else "")
-    exact = f"{found.label}: {show_amount(quantity, found, unit)} {quantity.title}"
+    signs = {"latency": f" {units.time.sign}", "memory": f" {units.size.sign}"}
+    shown = f"{show_amount(quantity, found, units)}{signs.get(quantity.name, '')}"
+    exact = f"{found.label}: {shown} {quantity.title}"
     return GridCell(text, exact, _shade(amount, scale, quantity), id(found) in best)
 
 
@@ -150,16 +152,16 @@ def _make_cells(
     sweep: Sweep, quantities: Sequence[Quantity], name: str, front: Sequence[CellResult]
 ) -> PageTable:
     """A row a cell: where it stands, all amounts, the source of its accuracy or its error."""
-    axes, unit = list_axis_names(sweep), choose_unit(sweep.results)
+    axes, units = list_axis_names(sweep), choose_units(sweep.results)
     convention = find_known_convention(sweep)
     best = {id(result) for result in front}
     headings = [Heading(axis, _is_numeric(sweep, axis)) for axis in axes or ("network",)]
-    headings += [Heading(name_column(own, convention, unit)) for own in quantities]
+    headings += [Heading(name_column(own, convention, units)) for own in quantities]
     lines = tuple(
         Line(
             (
                 *map(Cell, list_place(result, axes)),
-                *(_make_amount(own, result, unit) for own in quantities),
+                *(_make_amount(own, result, units) for own in quantities),
                 Cell(*_describe(result, id(result) in best)),
             )
         )
@@ -182,8 +184,8 @@ def _is_numeric(sweep: Sweep, axis: str) -> bool:
     )
 
 
-def _make_amount(quantity: Quantity, result: CellResult, unit: TimeUnit) -> Cell:
-    return Cell(show_amount(quantity, result, unit), key=quantity.amount(result))
+def _make_amount(quantity: Quantity, result: CellResult, units: Units) -> Cell:
+    return Cell(show_amount(quantity, result, units), key=quantity.amount(result))
 
 
 def _describe(result: CellResult, best: bool) -> tuple[str]:
