@@ -147,13 +147,18 @@ class Cluster:
                 while pieces and len(under_way) < self._limit():
                     piece = pieces.popleft()
                     under_way.append((piece, task.remote(given, piece)))
-                piece, answer = under_way[0]
-                yield from self._take(counter, piece, answer)
-                under_way.popleft()
+                results = list(self._take(counter, *under_way[0]))
+                under_way.popleft()  # before any is given: Ray can die of calling off what is done
+                yield from results
         finally:
-            for _, answer in under_way:
-                with suppress(Exception):
-                    self._ray.cancel(answer, force=True)
+            self._call_off([answer for _, answer in under_way])
+
+    def _call_off(self, answers: list[Any]) -> None:
+        """Stop the tasks that have not answered."""
+        with suppress(Exception):
+            _, waiting = self._ray.wait(answers, num_returns=len(answers), timeout=0)
+            for answer in waiting:
+                self._ray.cancel(answer, force=True)
 
     def _limit(self) -> int:
         return _AHEAD * max(int(self._ray.cluster_resources().get("CPU", 1)), 1)
