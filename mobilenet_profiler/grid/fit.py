@@ -117,19 +117,23 @@ class Fit:
     @cached_property
     def known(self) -> tuple[CellResult, ...]:
         """The cells of which the goal is known, and everything that is limited."""
-        wanted = (self.goal.quantity, *(bound.quantity for bound in self.bounds))
         return tuple(
             result
             for result in self.sweep.results
-            if all(quantity.amount(result) is not None for quantity in wanted)
+            if all(quantity.amount(result) is not None for quantity in self.wanted)
         )
+
+    @property
+    def wanted(self) -> tuple[Quantity, ...]:
+        """The goal and what is limited, each once."""
+        limited = (bound.quantity for bound in self.bounds)
+        return tuple(dict.fromkeys((self.goal.quantity, *limited)))
 
     @cached_property
     def front(self) -> tuple[CellResult, ...]:
         """Those within to which none is better in the goal and in all that is limited."""
-        limited = [bound.quantity for bound in self.bounds]
-        quantities = dict.fromkeys([self.goal.quantity, *limited])
-        return find_front(self.ranked, tuple(quantities))
+        goal, *limited = self.wanted
+        return find_front(self.ranked, (replace(goal, more_is_better=self.goal.most), *limited))
 
     @cached_property
     def better(self) -> tuple[CellResult, ...]:
@@ -237,7 +241,7 @@ def find_fit(sweep: Sweep, bounds: Sequence[Bound], goal: Goal) -> Fit:
     if not bounds:
         raise UsageError("no budget: give a limit, such as max_macs or max_params")
     fit = Fit(sweep, tuple(bounds), goal)
-    for quantity in (goal.quantity, *(bound.quantity for bound in bounds)):
+    for quantity in fit.wanted:
         if all(quantity.amount(result) is None for result in sweep.results):
             raise UsageError(f"no cell of this grid has a known {quantity.name}{_advise(quantity)}")
     return fit

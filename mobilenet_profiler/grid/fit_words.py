@@ -81,10 +81,26 @@ def describe_heading(fit: Fit) -> str:
     """What was looked for, among how many cells, and how many fit."""
     goal = "most" if fit.goal.most else "least"
     models = ", ".join(fit.sweep.models)
-    number, total = len(fit.ranked), len(fit.sweep.results)
-    fits = f"{number:,} of {total:,} cell{'s' * (total != 1)} fit{'s' * (number == 1)}"
-    order = f"; {goal} {name_quantity(fit, fit.goal.quantity)} first" if number > 1 else ""
-    return f"{models}, {describe_budget(fit)}: {fits}{order}"
+    order = f"; {goal} {name_quantity(fit, fit.goal.quantity)} first"
+    several = len(fit.ranked) > 1
+    return f"{models}, {describe_budget(fit)}: {_count_fitting(fit)}{order if several else ''}"
+
+
+def _count_fitting(fit: Fit) -> str:
+    """`8 of 16 cells fit`, or `4 of the 16 cells with known top-1 accuracy fit (124 have none)`."""
+    number, total = len(fit.ranked), len(fit.known)
+    cells, fits = f"cell{'s' * (total != 1)}", f"fit{'s' * (number == 1)}"
+    unknown = len(fit.sweep.results) - total
+    if not unknown:
+        return f"{number:,} of {total:,} {cells} {fits}"
+    lacking = [
+        name_quantity(fit, quantity)
+        for quantity in fit.wanted
+        if any(quantity.amount(result) is None for result in fit.sweep.results)
+    ]
+    have = f"{unknown:,} {'has' if unknown == 1 else 'have'}"
+    rest = f"{have} {'none' if len(lacking) == 1 else 'not all'}"
+    return f"{number:,} of the {total:,} {cells} with known {_join(lacking)} {fits} ({rest})"
 
 
 def list_quantities(fit: Fit) -> tuple[Quantity, ...]:
@@ -143,12 +159,7 @@ def list_sentences(fit: Fit) -> list[str]:
     lines = [_describe_best(fit, fit.best)] if fit.best else list(_describe_nearest(fit))
     lines += list(_describe_binding(fit)) if fit.best else []
     lines += [_describe_between(fit, fit.between)] if fit.between else []
-    lines += list(_describe_undecided(fit))
-    unknown = len(fit.sweep.results) - len(fit.known)
-    if unknown:
-        noun = "cell" if unknown == 1 else "cells"
-        lines.append(f"{unknown:,} {noun} left out: not all that this takes is known there.")
-    return lines
+    return [*lines, *_describe_undecided(fit)]
 
 
 def _describe_best(fit: Fit, best: CellResult) -> str:
@@ -281,9 +292,10 @@ def _describe_undecided(fit: Fit) -> Iterator[str]:
 
 def describe_front(fit: Fit) -> str:
     """What the mark means."""
-    names = dict.fromkeys([fit.goal.quantity, *(bound.quantity for bound in fit.bounds)])
-    shown = _join([name_quantity(fit, quantity) for quantity in names])
-    return f"{FRONT} on the Pareto front of {shown}."
+    goal, *limited = (name_quantity(fit, quantity) for quantity in fit.wanted)
+    usual = fit.goal.most == fit.goal.quantity.more_is_better
+    way = "" if usual else " (the most)" if fit.goal.most else " (the least)"
+    return f"{FRONT} on the Pareto front of {_join([f'{goal}{way}', *limited])}."
 
 
 def list_records(fit: Fit) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """What a budget allows."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from mobilenet_profiler.grid.fit import (
     parse_bounds,
 )
 from mobilenet_profiler.grid.fit_order import list_published_axes, make_fit_order
-from mobilenet_profiler.grid.fit_words import list_sentences
+from mobilenet_profiler.grid.fit_words import describe_front, describe_heading, list_sentences
 from mobilenet_profiler.grid.pareto import find_front
 from mobilenet_profiler.grid.quantities import QUANTITIES
 from mobilenet_profiler.grid.results import CellResult, Sweep
@@ -135,6 +136,14 @@ def test_the_smallest_network_of_an_accuracy_is_asked_for_the_other_way_round() 
     assert "top-1 accuracy 1.7 points below" in " ".join(list_sentences(found))
 
 
+def test_the_front_turns_with_the_goal() -> None:
+    bounds = parse_bounds({"macs": "150M"})
+    found = find_fit(make_published_sweep(), bounds, make_goal("macs"))
+    assert [name(own) for own in found.front] == [name(found.best)] == [(0.5, 224)]
+    assert describe_front(found) == "* on the Pareto front of MACs (the most)."
+    assert describe_front(fit(macs="150M")) == "* on the Pareto front of top-1 accuracy and MACs."
+
+
 def test_latency_and_memory_are_limits_too() -> None:
     found = fit(latency="3ms", memory="14MiB")
     assert name(found.best) == (0.75, 128)
@@ -163,7 +172,24 @@ def test_cells_of_which_not_all_is_known_take_no_part_and_are_counted() -> None:
 
     found = fit(make_sweep((make_axis("resolution", (64, 32)),), fill), macs=10)
     assert len(found.known) == 1
-    assert "1 cell left out: not all that this takes is known there." in list_sentences(found)
+    assert describe_heading(found).endswith(
+        "1 of the 1 cell with known top-1 accuracy and MACs fits (1 has not all)"
+    )
+
+
+def test_cells_without_an_accuracy_are_counted_once_and_apart_from_those_that_do_not_fit() -> None:
+    published = make_published_sweep()
+    results = tuple(
+        own if own.cell.point["alpha"] == 0.5 else replace(own, accuracy=None)
+        for own in published.results
+    )
+    found = fit(replace(published, results=results), macs="100M")
+    assert describe_heading(found).startswith(
+        "mobilenet_v1, at most 100M MACs: 2 of the 4 cells with known top-1 accuracy fit "
+        "(12 have none); most"
+    )
+    assert str(found).count("12 have none") == 1
+    assert "without one" not in str(found)
 
 
 @pytest.mark.parametrize(
