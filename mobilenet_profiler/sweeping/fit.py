@@ -162,7 +162,7 @@ def fit_order(
 
 def make_counter(fit: Fit) -> CountCell:
     """Counts a cell as those of the sweep are counted."""
-    memory = any(bound.quantity.name == "memory" for bound in fit.bounds)
+    memory = any(quantity.name == "memory" for quantity in fit.wanted)
     return Counter(fit.sweep.settings, fit.sweep.convention, memory)
 
 

@@ -22,6 +22,7 @@ from mobilenet_profiler.grid.fit import (
 )
 from mobilenet_profiler.grid.fit_order import list_published_axes, make_fit_order
 from mobilenet_profiler.grid.fit_words import describe_front, describe_heading, list_sentences
+from mobilenet_profiler.grid.interpolation import make_surface
 from mobilenet_profiler.grid.pareto import find_front
 from mobilenet_profiler.grid.quantities import QUANTITIES
 from mobilenet_profiler.grid.results import CellResult, Sweep
@@ -259,14 +260,7 @@ def test_no_other_place_between_the_cells_is_better() -> None:
     sweep = make_sweep(make_published_sweep().axes, fill_from_rule)
     found = look(fit(sweep, macs="150M", params="2M"))
     assert found.between is not None
-    from mobilenet_profiler.grid.interpolation import make_surface
-
-    known: dict[tuple[float, ...], float] = {
-        (own.cell.point["alpha"], float(own.cell.point["resolution"])): own.accuracy.percent
-        for own in sweep.results
-        if own.accuracy
-    }
-    surface = make_surface(("alpha", "resolution"), known)
+    surface = make_surface(("alpha", "resolution"), list_accuracies(sweep))
     tops = [
         surface.find((hundredth / 100, float(size))) or 0
         for hundredth in range(25, 101)
@@ -287,10 +281,58 @@ def test_an_interpolated_accuracy_is_said_to_be_and_how_far_off_it_may_be() -> N
     assert "points too low" in told
 
 
-def test_nothing_lies_between_cells_of_one_alone_or_where_accuracy_is_not_the_goal() -> None:
+def test_nothing_lies_between_cells_of_one_alone_or_where_no_accuracy_is_asked_for() -> None:
     sweep = make_sweep((make_axis("resolution", (224,)),), fill_one)
     assert look(fit(sweep, macs="1G")).between is None
-    assert look(fit(goal="macs", min_accuracy=65)).between is None
+    assert look(fit(goal="macs", params="2M")).between is None
+    assert look(fit(goal="latency", min_accuracy=65)).between is None
+
+
+@given(st.floats(42, 70), st.integers(5 * 10**5, 4 * 10**6), st.sampled_from(["macs", "params"]))
+def test_the_least_between_the_cells_is_that_of_every_place(
+    least: float, params: int, goal: str
+) -> None:
+    """Against every place in steps of 0.01 and 16 pixels that is as accurate and fits."""
+    sweep = make_sweep(make_published_sweep().axes, fill_from_rule)
+    bounded = fit(sweep, goal=goal, params=params, min_accuracy=least)
+    quantity = QUANTITIES[goal]
+    places = (count_by_rule(Cell("mobilenet_v1", point)) for point in list_accurate(sweep, least))
+    within = [own for own in places if bounded.bounds[0].allows(own)]
+    lowest = min((quantity.amount(own) or 0 for own in within), default=None)
+    found, best = look(bounded), bounded.best
+    if found.between is not None:
+        assert found.between.top1 >= least
+        assert quantity.amount(found.between.result) == lowest
+    else:
+        assert lowest is None or (best is not None and lowest == quantity.amount(best))
+
+
+def list_accurate(sweep: Sweep, least: float) -> list[dict[str, Any]]:
+    surface = make_surface(("alpha", "resolution"), list_accuracies(sweep))
+    return [
+        {"alpha": hundredth / 100, "resolution": size}
+        for hundredth in range(25, 101)
+        for size in range(128, 225, 16)
+        if (surface.find((hundredth / 100, float(size))) or 0) >= least
+    ]
+
+
+def list_accuracies(sweep: Sweep) -> dict[tuple[float, ...], float]:
+    return {
+        (own.cell.point["alpha"], float(own.cell.point["resolution"])): own.accuracy.percent
+        for own in sweep.results
+        if own.accuracy
+    }
+
+
+def test_the_least_between_the_cells_is_measured_where_latency_is_limited() -> None:
+    sweep = make_published_sweep()
+    bounded = fit(sweep, goal="params", latency="3.2ms", min_accuracy=60)
+    found = look(bounded, time_by_rule(1.0))
+    assert found.between is not None
+    assert found.between.result.latency is not None
+    assert found.between.result.latency.value <= 3.2e6
+    assert look(bounded, time_by_rule(50.0)).between is None
 
 
 def fill_one(cell: Cell) -> dict[str, Any]:
