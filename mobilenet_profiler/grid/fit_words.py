@@ -33,6 +33,7 @@ from mobilenet_profiler.units import (
 
 LEFT, POINTS = "left %", "points left"  # of a limit; of one of accuracy
 FRONT = "*"
+_ROUGH = 1000  # per cent of a limit, or times it, that have no decimal
 _SIZES = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 _NOUNS = {"top1": "top-1 accuracy", "memory": "peak memory"}
 
@@ -151,7 +152,8 @@ def show_left(bound: Bound, result: CellResult) -> str:
     excess = bound.find_excess(result)
     if excess is None:
         return "-"
-    return f"{-excess * (bound.limit if bound.quantity.name == 'top1' else 100):.1f}"
+    left = -excess * (bound.limit if bound.quantity.name == "top1" else 100)
+    return f"{left:.1f}" if left > -_ROUGH else f"{left:,.0f}"
 
 
 def list_sentences(fit: Fit) -> list[str]:
@@ -206,13 +208,16 @@ def _describe_excess(fit: Fit, result: CellResult) -> str:
             if bound.least:
                 parts.append(f"{name} {excess * bound.limit:.1f} points below")
             else:
-                over = (
-                    f"{100 * excess:.1f}% over"
-                    if excess < 1
-                    else f"{1 + excess:.1f} times the limit"
-                )
-                parts.append(f"{name} {over}")
+                parts.append(f"{name} {_describe_over(excess)}")
     return ", ".join(parts)
+
+
+def _describe_over(excess: float) -> str:
+    """`10.9% over`, `13.6 times the limit`, `13,570,048 times the limit`."""
+    if excess < 1:
+        return f"{100 * excess:.1f}% over"
+    times = 1 + excess
+    return f"{times:,.{0 if times >= _ROUGH else 1}f} times the limit"
 
 
 def _describe_binding(fit: Fit) -> Iterator[str]:

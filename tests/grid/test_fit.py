@@ -21,7 +21,12 @@ from mobilenet_profiler.grid.fit import (
     parse_bounds,
 )
 from mobilenet_profiler.grid.fit_order import list_published_axes, make_fit_order
-from mobilenet_profiler.grid.fit_words import describe_front, describe_heading, list_sentences
+from mobilenet_profiler.grid.fit_words import (
+    describe_front,
+    describe_heading,
+    list_sentences,
+    show_left,
+)
 from mobilenet_profiler.grid.interpolation import make_surface
 from mobilenet_profiler.grid.pareto import find_front
 from mobilenet_profiler.grid.quantities import QUANTITIES
@@ -120,6 +125,10 @@ def test_where_none_fits_the_nearest_is_named_with_how_far_it_is_over() -> None:
     assert "alpha=0.25 resolution=128: 41.5% top-1" in list_sentences(found)[1]
     assert list_sentences(found)[1].endswith("MACs 35.7% over.")
     assert list_sentences(fit(macs="1M"))[1].endswith("MACs 13.6 times the limit.")
+    far = fit(macs=1)
+    assert list_sentences(far)[1].endswith("MACs 13,570,048 times the limit.")
+    assert show_left(far.bounds[0], far.better[0]) == "-1,357,004,700"
+    assert show_left(fit(macs="10M").bounds[0], far.better[0]) == "-35.7"
 
 
 def test_one_limit_that_binds_is_said_to_with_what_there_would_be_without_it() -> None:
