@@ -85,7 +85,7 @@ def draw_comparison(
         families = list_families(_add_up(panels), theme)
         for index, panel in enumerate(panels):
             draw_panel(figure.add_subplot(len(panels), 1, index + 1), panel, families, theme)
-        add_foot(figure, list_patches(families, theme), describe(comparison), theme)
+        add_foot(figure, list_patches(families, theme), describe(comparison, quantities), theme)
         figure.draw_without_rendering()  # the layout is final from here on
         for axes, panel in zip(figure.axes, panels, strict=True):
             write_totals(axes, panel)
@@ -241,8 +241,13 @@ def write_totals(axes: Axes, panel: Panel) -> None:
     axes.set_xlim(0, max(axes.get_xlim()[1], needed))
 
 
-def describe(comparison: ModelComparison | ProfileComparison) -> str:
-    """The caption: what is compared, counted or measured how, and whose accuracies."""
+def describe(
+    comparison: ModelComparison | ProfileComparison, quantities: Sequence[str] | None = None
+) -> str:
+    """The caption: what is compared, counted or measured how, and whose accuracies.
+
+    quantities: as `draw_comparison` takes them; accuracies stand beside MACs.
+    """
     if isinstance(comparison, ProfileComparison):
         ratio = comparison.latency.ratio
         faster = format_ratio_estimate(ratio) if ratio else "-"
@@ -250,7 +255,7 @@ def describe(comparison: ModelComparison | ProfileComparison) -> str:
             f"Before: {describe_run(comparison.before)}. After: {describe_run(comparison.after)}. "
             f"Time before over time after: {faster}."
         )
-    sources = list_sources(comparison)
+    sources = list_sources(comparison) if "macs" in (quantities or ("macs",)) else ()
     told = "; ".join(f"{number_source(place)} {own}" for place, own in enumerate(sources))
     parts = [
         f"Counts exact, convention {name_convention(comparison.traces[0])}.",

@@ -305,6 +305,8 @@ def test_several_sources_of_accuracies_are_told_apart_at_the_bars() -> None:
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert [text.split("top-1 ")[1] for text in texts] == ["70%¹)", "71%²)", "72%¹)"]
     assert read_caption(figure).endswith("Accuracies: ¹ a paper, Table 1; ² a README, V3.")
+    params = draw_comparison(compare(*traces, accuracies=accuracies), ("params",))
+    assert "Accuracies" not in read_caption(params)
 
 
 def test_a_bar_has_one_block_for_each_entry_of_the_legend() -> None:
