@@ -232,16 +232,21 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
 def parse_amount(what: str, value: object) -> int:
     """The count that `300M`, `1.5G`, `4,231,976`, `300_000_000` or `1e9` stands for, exactly.
 
-    k, M, G or B, and T in either case. what: whose amount it is, for the UsageError that
-    anything but a whole number above 0 raises.
+    k, M, G or B, and T in either case; a float that is a whole number too, such as 150e6.
+    what: whose amount it is, for the UsageError that anything but a whole number above 0 raises.
     """
-    exact = _parse_number(value) if isinstance(value, str) else value
+    exact = _parse_number(value) if isinstance(value, str) else _make_whole(value)
     if isinstance(exact, bool) or not isinstance(exact, int) or exact < 1:
         raise UsageError(
             f"{what} must be a whole number above 0, such as 300M, 4.3M, 1.5G, 4,231,976, "
             f"300_000_000 or 1e9, given {value!r}"
         )
     return exact
+
+
+def _make_whole(value: object) -> object:
+    """A float as the whole number that it is; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _parse_number(text: str) -> int | None:
@@ -262,10 +267,11 @@ _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 def parse_bytes(what: str, value: object) -> int:
     """The bytes that `2MB`, `1.5 GiB`, `512 KiB` or `4096` stands for, rounded down.
 
-    kB, MB, GB and TB are powers of 1,000, KiB, MiB, … of 1,024. what: whose size it is, for
-    the UsageError that anything but a size above 0 raises.
+    kB, MB, GB and TB are powers of 1,000, KiB, MiB, … of 1,024; a float that is a whole number
+    is one of bytes. what: whose size it is, for the UsageError that anything but a size above 0
+    raises.
     """
-    text = value.strip() if isinstance(value, str) else value
+    text = value.strip() if isinstance(value, str) else _make_whole(value)
     found = _SIZE.fullmatch(text) if isinstance(text, str) else None
     if found and not (found["binary"] and not found["prefix"]):
         base = 1024 if found["binary"] else 1000

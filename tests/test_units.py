@@ -34,6 +34,12 @@ def test_an_amount_is_read_as_it_is_written(count: int) -> None:
     assert parse_amount("limit", count) == count
 
 
+@given(st.integers(1, 2**53))
+def test_a_float_that_is_a_whole_number_is_that_number(count: int) -> None:
+    assert parse_amount("limit", float(count)) == count
+    assert parse_bytes("limit", float(count)) == count
+
+
 @given(st.integers(1, 10**6), st.sampled_from([(3, "kK"), (6, "mM"), (9, "gGbB"), (12, "tT")]))
 def test_a_unit_is_a_power_of_ten_in_either_case(thousandths: int, unit: tuple[int, str]) -> None:
     power, letters = unit
@@ -66,7 +72,7 @@ def test_amounts_by_hand(text: str, count: int) -> None:
     [
         *("", "M", "4,3M", "4.3.1", "-3", "+3", "0", "0.0M", "1.5", "1.2345k", "12,34", "1__0"),
         *("1e999", "1e9M", "300 M", "300MB", "٣", "²", "nan", "inf", "0x10", "1" * 200),
-        *(0, -1, True, False, 1.5, 3e8, None, [1]),
+        *(0, -1, True, False, 1.5, 0.0, -3e8, float("nan"), float("inf"), None, [1]),
     ],
 )
 def test_anything_else_is_refused_in_a_line_that_says_what_is_allowed(given_: object) -> None:

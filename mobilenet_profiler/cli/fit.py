@@ -231,9 +231,9 @@ def show(found: Fit, format: str, output: str, top: int) -> None:
     else:
         write_text(FITS[format](found, top), output)
     if format == "csv":
-        from mobilenet_profiler.grid.fit_words import list_sentences
+        from mobilenet_profiler.grid.fit_words import describe_heading, list_sentences
 
-        for line in list_sentences(found):
+        for line in (f"{describe_heading(found)}.", *list_sentences(found)):
             write_note(line)
 
 

@@ -42,6 +42,7 @@ _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "compare": ("quantity", "source"),
 }
 KINDS = tuple(_OPTIONS)
+_SWEPT = (".csv", ".jsonl")  # what only files of sweeps end in
 _UNCOUNTED = ("residuals", "roofline", "memory")  # kinds that no convention changes
 
 
@@ -244,6 +245,7 @@ def find_trace(text: str, convention: str | None, memory: bool = False) -> Trace
     from mobilenet_profiler.conventions.catalogue import find_convention
     from mobilenet_profiler.saved import read_trace
 
+    _refuse_sweep(text)
     if not is_saved(text):
         find_convention(convention or DEFAULT)
         return trace_spec(read_spec(text), memory=memory).convert(convention or DEFAULT)
@@ -254,10 +256,31 @@ def find_trace(text: str, convention: str | None, memory: bool = False) -> Trace
     return trace
 
 
+def _refuse_sweep(text: str) -> None:
+    """A file of a sweep holds no layers."""
+    if text.casefold().endswith(_SWEPT) or _holds_sweep(text):
+        kinds = "tradeoff, heatmap, residuals"
+        raise UsageError(
+            f"{text!r} is a sweep; give a model, or a file of a trace or a profile (a sweep is "
+            f"for: {kinds})"
+        )
+
+
+def _holds_sweep(text: str) -> bool:
+    """Whether a file says that it holds a sweep."""
+    if not is_saved(text):
+        return False
+    from mobilenet_profiler.saved import read_json
+
+    data = read_json(text)
+    return isinstance(data, dict) and data.get("kind") == "sweep"
+
+
 def read_profile(text: str) -> Profile:
     """The profile in a file. Raises UsageError where that is something else."""
     from mobilenet_profiler.measured.saved import read_profile
 
+    _refuse_sweep(text)
     if not holds_profile(text):
         raise UsageError(f"{text!r} is no profile: `profile --save FILE.json` writes one")
     return read_profile(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from mobilenet_profiler.errors import UsageError
@@ -117,19 +117,23 @@ class Fit:
     @cached_property
     def known(self) -> tuple[CellResult, ...]:
         """The cells of which the goal is known, and everything that is limited."""
-        wanted = (self.goal.quantity, *(bound.quantity for bound in self.bounds))
         return tuple(
             result
             for result in self.sweep.results
-            if all(quantity.amount(result) is not None for quantity in wanted)
+            if all(quantity.amount(result) is not None for quantity in self.wanted)
         )
+
+    @property
+    def wanted(self) -> tuple[Quantity, ...]:
+        """The goal and what is limited, each once."""
+        limited = (bound.quantity for bound in self.bounds)
+        return tuple(dict.fromkeys((self.goal.quantity, *limited)))
 
     @cached_property
     def front(self) -> tuple[CellResult, ...]:
         """Those within to which none is better in the goal and in all that is limited."""
-        limited = [bound.quantity for bound in self.bounds]
-        quantities = dict.fromkeys([self.goal.quantity, *limited])
-        return find_front(self.ranked, tuple(quantities))
+        goal, *limited = self.wanted
+        return find_front(self.ranked, (replace(goal, more_is_better=self.goal.most), *limited))
 
     @cached_property
     def better(self) -> tuple[CellResult, ...]:
@@ -237,7 +241,7 @@ def find_fit(sweep: Sweep, bounds: Sequence[Bound], goal: Goal) -> Fit:
     if not bounds:
         raise UsageError("no budget: give a limit, such as max_macs or max_params")
     fit = Fit(sweep, tuple(bounds), goal)
-    for quantity in (goal.quantity, *(bound.quantity for bound in bounds)):
+    for quantity in fit.wanted:
         if all(quantity.amount(result) is None for result in sweep.results):
             raise UsageError(f"no cell of this grid has a known {quantity.name}{_advise(quantity)}")
     return fit
@@ -257,22 +261,40 @@ def look_between(fit: Fit, count_cell: CountCell, time_cell: CountCell | None = 
 
     It lies between alphas and resolutions of which accuracies are known, in steps of
     ALPHA_STEP and RESOLUTION_STEP, within the budget by its own counts; its accuracy is
-    interpolated, never extrapolated. count_cell: what a cell costs, exactly. time_cell: the
-    same with its latency measured, needed where that is limited.
+    interpolated, never extrapolated. The goal is accuracy, or the least of what is counted at
+    a least accuracy; with any other there is none. count_cell: what a cell costs, exactly.
+    time_cell: the same with its latency measured, needed where that is limited.
     """
-    if fit.goal.quantity.name != "top1" or not fit.goal.most:
+    if not _can_look_between(fit) or (fit.timed and time_cell is None):
         return fit
-    if fit.timed and time_cell is None:
-        return fit
-    groups = _list_groups(fit)
-    found = [own for group in groups if (own := _search(fit, group, count_cell, time_cell))]
-    best = max(found, key=lambda own: own.top1, default=None)
-    if best is None or round(best.top1, 1) <= _find_floor(fit):
-        return fit
-    least = [bound.limit for bound in fit.bounds if bound.least]
-    if least and best.top1 < max(least):
-        return fit
-    return replace(fit, between=best)
+    search = _search if fit.goal.most else _search_least
+    found = [
+        own for group in _list_groups(fit) if (own := search(fit, group, count_cell, time_cell))
+    ]
+    best = min(found, key=lambda own: _place_between(fit, own), default=None)
+    return fit if best is None or not _improves(fit, best) else replace(fit, between=best)
+
+
+def _can_look_between(fit: Fit) -> bool:
+    """Whether what is wanted is accuracy, or the least of a count that has to reach one."""
+    if fit.goal.most:
+        return fit.goal.quantity.name == "top1"
+    counted = fit.goal.quantity.name not in ("top1", "latency")
+    return counted and any(bound.least for bound in fit.bounds)
+
+
+def _place_between(fit: Fit, own: Between) -> float:
+    """Where it stands: the best first."""
+    return -own.top1 if fit.goal.most else fit.goal.place(own.result)
+
+
+def _improves(fit: Fit, own: Between) -> bool:
+    """Whether it is better than every cell, and as accurate as it has to be."""
+    if any(bound.least and own.top1 < bound.limit for bound in fit.bounds):
+        return False
+    if fit.goal.most:
+        return round(own.top1, 1) > _find_floor(fit)
+    return fit.best is None or fit.goal.place(own.result) < fit.goal.place(fit.best)
 
 
 def _find_floor(fit: Fit) -> float:
@@ -331,7 +353,7 @@ def _search(
 ) -> Between | None:
     """The best of a group within the budget."""
     counted = _Counted(group, count_cell)
-    bounds = [bound for bound in fit.bounds if bound.quantity.name not in ("latency", "top1")]
+    bounds = _list_counted(fit)
     places = [place for line in _list_lines(group) for place in _cut(line, counted, bounds)]
     found = [(top1, place) for place in places if (top1 := group.accuracy.find(place)) is not None]
     found.sort(key=lambda pair: (-pair[0], pair[1]))
@@ -341,6 +363,34 @@ def _search(
     else:
         best = _find_fast(fit, group, found, counted, time_cell)
     return _make_between(group, *best) if best else None
+
+
+def _list_counted(fit: Fit) -> list[Bound]:
+    """The limits of what a count tells."""
+    return [bound for bound in fit.bounds if bound.quantity.name not in ("latency", "top1")]
+
+
+def _search_least(
+    fit: Fit, group: _Group, count_cell: CountCell, time_cell: CountCell | None
+) -> Between | None:
+    """The least of a group that is as accurate as it has to be: costs grow along a line."""
+    counted, bounds = _Counted(group, count_cell), _list_counted(fit)
+    least = max(bound.limit for bound in fit.bounds if bound.least)
+    found = []
+    for line in _list_lines(group):
+        tops = ((group.accuracy.find(place), place) for place in line)
+        known = ((top1, place) for top1, place in tops if top1 is not None and top1 >= least)
+        for top1, place in islice(known, 1):
+            result = counted.find(place)
+            known_there = fit.goal.quantity.amount(result) is not None
+            if known_there and all(bound.allows(result) for bound in bounds):
+                found.append((top1, place, result))
+    found.sort(key=lambda own: fit.goal.place(own[2]))
+    if fit.timed and time_cell is not None:
+        timed = ((top1, place, time_cell(own.cell)) for top1, place, own in found[:_TRIES])
+        (limit,) = (bound for bound in fit.bounds if bound.quantity.name == "latency")
+        found = list(islice((own for own in timed if limit.allows(own[2])), 1))
+    return _make_between(group, *found[0]) if found else None
 
 
 @dataclass

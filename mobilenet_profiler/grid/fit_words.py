@@ -33,6 +33,7 @@ from mobilenet_profiler.units import (
 
 LEFT, POINTS = "left %", "points left"  # of a limit; of one of accuracy
 FRONT = "*"
+_ROUGH = 1000  # per cent of a limit, or times it, that have no decimal
 _SIZES = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 _NOUNS = {"top1": "top-1 accuracy", "memory": "peak memory"}
 
@@ -81,10 +82,26 @@ def describe_heading(fit: Fit) -> str:
     """What was looked for, among how many cells, and how many fit."""
     goal = "most" if fit.goal.most else "least"
     models = ", ".join(fit.sweep.models)
-    number, total = len(fit.ranked), len(fit.sweep.results)
-    fits = f"{number:,} of {total:,} cell{'s' * (total != 1)} fit{'s' * (number == 1)}"
-    order = f"; {goal} {name_quantity(fit, fit.goal.quantity)} first" if number > 1 else ""
-    return f"{models}, {describe_budget(fit)}: {fits}{order}"
+    order = f"; {goal} {name_quantity(fit, fit.goal.quantity)} first"
+    several = len(fit.ranked) > 1
+    return f"{models}, {describe_budget(fit)}: {_count_fitting(fit)}{order if several else ''}"
+
+
+def _count_fitting(fit: Fit) -> str:
+    """`8 of 16 cells fit`, or `4 of the 16 cells with known top-1 accuracy fit (124 have none)`."""
+    number, total = len(fit.ranked), len(fit.known)
+    cells, fits = f"cell{'s' * (total != 1)}", f"fit{'s' * (number == 1)}"
+    unknown = len(fit.sweep.results) - total
+    if not unknown:
+        return f"{number:,} of {total:,} {cells} {fits}"
+    lacking = [
+        name_quantity(fit, quantity)
+        for quantity in fit.wanted
+        if any(quantity.amount(result) is None for result in fit.sweep.results)
+    ]
+    have = f"{unknown:,} {'has' if unknown == 1 else 'have'}"
+    rest = f"{have} {'none' if len(lacking) == 1 else 'not all'}"
+    return f"{number:,} of the {total:,} {cells} with known {_join(lacking)} {fits} ({rest})"
 
 
 def list_quantities(fit: Fit) -> tuple[Quantity, ...]:
@@ -135,7 +152,8 @@ def show_left(bound: Bound, result: CellResult) -> str:
     excess = bound.find_excess(result)
     if excess is None:
         return "-"
-    return f"{-excess * (bound.limit if bound.quantity.name == 'top1' else 100):.1f}"
+    left = -excess * (bound.limit if bound.quantity.name == "top1" else 100)
+    return f"{left:.1f}" if left > -_ROUGH else f"{left:,.0f}"
 
 
 def list_sentences(fit: Fit) -> list[str]:
@@ -143,12 +161,7 @@ def list_sentences(fit: Fit) -> list[str]:
     lines = [_describe_best(fit, fit.best)] if fit.best else list(_describe_nearest(fit))
     lines += list(_describe_binding(fit)) if fit.best else []
     lines += [_describe_between(fit, fit.between)] if fit.between else []
-    lines += list(_describe_undecided(fit))
-    unknown = len(fit.sweep.results) - len(fit.known)
-    if unknown:
-        noun = "cell" if unknown == 1 else "cells"
-        lines.append(f"{unknown:,} {noun} left out: not all that this takes is known there.")
-    return lines
+    return [*lines, *_describe_undecided(fit)]
 
 
 def _describe_best(fit: Fit, best: CellResult) -> str:
@@ -195,13 +208,16 @@ def _describe_excess(fit: Fit, result: CellResult) -> str:
             if bound.least:
                 parts.append(f"{name} {excess * bound.limit:.1f} points below")
             else:
-                over = (
-                    f"{100 * excess:.1f}% over"
-                    if excess < 1
-                    else f"{1 + excess:.1f} times the limit"
-                )
-                parts.append(f"{name} {over}")
+                parts.append(f"{name} {_describe_over(excess)}")
     return ", ".join(parts)
+
+
+def _describe_over(excess: float) -> str:
+    """`10.9% over`, `13.6 times the limit`, `13,570,048 times the limit`."""
+    if excess < 1:
+        return f"{100 * excess:.1f}% over"
+    times = 1 + excess
+    return f"{times:,.{0 if times >= _ROUGH else 1}f} times the limit"
 
 
 def _describe_binding(fit: Fit) -> Iterator[str]:
@@ -281,9 +297,10 @@ def _describe_undecided(fit: Fit) -> Iterator[str]:
 
 def describe_front(fit: Fit) -> str:
     """What the mark means."""
-    names = dict.fromkeys([fit.goal.quantity, *(bound.quantity for bound in fit.bounds)])
-    shown = _join([name_quantity(fit, quantity) for quantity in names])
-    return f"{FRONT} on the Pareto front of {shown}."
+    goal, *limited = (name_quantity(fit, quantity) for quantity in fit.wanted)
+    usual = fit.goal.most == fit.goal.quantity.more_is_better
+    way = "" if usual else " (the most)" if fit.goal.most else " (the least)"
+    return f"{FRONT} on the Pareto front of {_join([f'{goal}{way}', *limited])}."
 
 
 def list_records(fit: Fit) -> Iterator[dict[str, Any]]:

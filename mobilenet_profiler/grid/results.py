@@ -48,6 +48,19 @@ class CellResult:
     error: str = ""
     left_out: bool = False
 
+    def __str__(self) -> str:
+        from mobilenet_profiler.render.cell import render_text
+
+        return render_text(self)
+
+    def _repr_html_(self) -> str:
+        from mobilenet_profiler.render.cell import render_html
+
+        return render_html(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
 
 @dataclass(frozen=True)
 class Sweep:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -51,7 +52,7 @@ def render_fit(fit: Fit, width: int = 100, top: int = TOP) -> Group:
         if results[0] in fit.ranked:
             parts.append(Text(describe_front(fit), style="dim"))
     parts += [Text(), *map(Text, list_sentences(fit))]
-    remarks = [Text(line, style="dim") for line in list_remarks(fit.sweep, list_quantities(fit))]
+    remarks = [Text(line, style="dim") for line in _list_notes(fit)]
     parts += [Text(), *remarks] if remarks else []
     return Group(*parts, *(Text(line, style="bold red") for line in list_warnings(fit.sweep)))
 
@@ -113,7 +114,12 @@ def render_html(fit: Fit) -> str:
 
 
 def _list_remarks(fit: Fit) -> list[str]:
-    return [*list_remarks(fit.sweep, list_quantities(fit)), *list_warnings(fit.sweep)]
+    return [*_list_notes(fit), *list_warnings(fit.sweep)]
+
+
+def _list_notes(fit: Fit) -> list[str]:
+    """What the numbers are; cells that take no part are in the heading already."""
+    return list_remarks(replace(fit.sweep, results=fit.known), list_quantities(fit))
 
 
 _FACTS = ("params", "weights", "macs", "activations", "memory", "latency", "top1")
@@ -147,9 +153,10 @@ def render_csv(fit: Fit, top: int = TOP) -> str:
 
 
 def render_json(fit: Fit, top: int = TOP) -> str:
-    """`budget`, `goal`, `cells` that fit first, `best`, `between`, `sentences`."""
+    """`heading`, `budget`, `goal`, `cells` that fit first, `best`, `between`, `sentences`."""
     data = {
         "schema_version": SCHEMA_VERSION,
+        "heading": describe_heading(fit),
         "convention": fit.sweep.convention,
         "budget": [
             {

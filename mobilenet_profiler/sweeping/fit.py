@@ -44,11 +44,11 @@ _GRID = 0.8  # of the time goes to the grid, the rest to what lies between its c
 def fit(
     models: str | Path | Sequence[str] | Sweep = "mobilenet_v1",
     *,
-    max_macs: int | str | None = None,
-    max_params: int | str | None = None,
-    max_weights: int | str | None = None,
-    max_activations: int | str | None = None,
-    max_memory: int | str | None = None,
+    max_macs: float | str | None = None,
+    max_params: float | str | None = None,
+    max_weights: float | str | None = None,
+    max_activations: float | str | None = None,
+    max_memory: float | str | None = None,
     max_latency: str | None = None,
     min_accuracy: float | str | None = None,
     maximize: str | None = None,
@@ -162,7 +162,7 @@ def fit_order(
 
 def make_counter(fit: Fit) -> CountCell:
     """Counts a cell as those of the sweep are counted."""
-    memory = any(bound.quantity.name == "memory" for bound in fit.bounds)
+    memory = any(quantity.name == "memory" for quantity in fit.wanted)
     return Counter(fit.sweep.settings, fit.sweep.convention, memory)
 
 

@@ -125,6 +125,9 @@ def test_networks_are_counted_and_drawn(arguments: tuple[str, ...], files: Path)
         (("residuals",), "give one profile or sweep with times, given 0"),
         (("residuals", "mobilenet_v1"), "'mobilenet_v1' is no profile"),
         (("roofline", "mobilenet_v1"), "'mobilenet_v1' is no profile"),
+        (("depth", "grid.csv"), "'grid.csv' is a sweep; give a model, or a file of a trace"),
+        (("memory", "grid.jsonl"), "'grid.jsonl' is a sweep"),
+        (("roofline", "grid.csv"), "'grid.csv' is a sweep"),
         (("compare", "mobilenet_v1"), "two models or files or more, given 1"),
         (("depth", "a.json", "b.json"), "give one model or file, given 2"),
         (("depth", "nowhere.json"), "cannot read 'nowhere.json'"),
@@ -145,6 +148,8 @@ def test_what_cannot_be_drawn_is_one_line_and_leaves_no_file(
     ("arguments", "words"),
     [
         (("memory", "bare.json"), "the memory of no operation is known"),
+        (("depth", "sweep.json"), "sweep.json' is a sweep; give a model, or a file of a trace"),
+        (("roofline", "sweep.json"), "sweep.json' is a sweep"),
         (("memory", "profile.json"), "holds a profile, not a trace"),
         (("compare", "profile.json", "trace.json"), "is a profile: give two of them"),
         (("depth", "trace.json", "--convention", "thop"), "counts in convention 'macs'"),

@@ -1,6 +1,7 @@
 """What a budget allows."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +21,13 @@ from mobilenet_profiler.grid.fit import (
     parse_bounds,
 )
 from mobilenet_profiler.grid.fit_order import list_published_axes, make_fit_order
-from mobilenet_profiler.grid.fit_words import list_sentences
+from mobilenet_profiler.grid.fit_words import (
+    describe_front,
+    describe_heading,
+    list_sentences,
+    show_left,
+)
+from mobilenet_profiler.grid.interpolation import make_surface
 from mobilenet_profiler.grid.pareto import find_front
 from mobilenet_profiler.grid.quantities import QUANTITIES
 from mobilenet_profiler.grid.results import CellResult, Sweep
@@ -118,6 +125,10 @@ def test_where_none_fits_the_nearest_is_named_with_how_far_it_is_over() -> None:
     assert "alpha=0.25 resolution=128: 41.5% top-1" in list_sentences(found)[1]
     assert list_sentences(found)[1].endswith("MACs 35.7% over.")
     assert list_sentences(fit(macs="1M"))[1].endswith("MACs 13.6 times the limit.")
+    far = fit(macs=1)
+    assert list_sentences(far)[1].endswith("MACs 13,570,048 times the limit.")
+    assert show_left(far.bounds[0], far.better[0]) == "-1,357,004,700"
+    assert show_left(fit(macs="10M").bounds[0], far.better[0]) == "-35.7"
 
 
 def test_one_limit_that_binds_is_said_to_with_what_there_would_be_without_it() -> None:
@@ -133,6 +144,14 @@ def test_the_smallest_network_of_an_accuracy_is_asked_for_the_other_way_round() 
     assert name(found.best) == (0.75, 160)
     assert name(found.better[0]) == (0.5, 224)
     assert "top-1 accuracy 1.7 points below" in " ".join(list_sentences(found))
+
+
+def test_the_front_turns_with_the_goal() -> None:
+    bounds = parse_bounds({"macs": "150M"})
+    found = find_fit(make_published_sweep(), bounds, make_goal("macs"))
+    assert [name(own) for own in found.front] == [name(found.best)] == [(0.5, 224)]
+    assert describe_front(found) == "* on the Pareto front of MACs (the most)."
+    assert describe_front(fit(macs="150M")) == "* on the Pareto front of top-1 accuracy and MACs."
 
 
 def test_latency_and_memory_are_limits_too() -> None:
@@ -163,7 +182,24 @@ def test_cells_of_which_not_all_is_known_take_no_part_and_are_counted() -> None:
 
     found = fit(make_sweep((make_axis("resolution", (64, 32)),), fill), macs=10)
     assert len(found.known) == 1
-    assert "1 cell left out: not all that this takes is known there." in list_sentences(found)
+    assert describe_heading(found).endswith(
+        "1 of the 1 cell with known top-1 accuracy and MACs fits (1 has not all)"
+    )
+
+
+def test_cells_without_an_accuracy_are_counted_once_and_apart_from_those_that_do_not_fit() -> None:
+    published = make_published_sweep()
+    results = tuple(
+        own if own.cell.point["alpha"] == 0.5 else replace(own, accuracy=None)
+        for own in published.results
+    )
+    found = fit(replace(published, results=results), macs="100M")
+    assert describe_heading(found).startswith(
+        "mobilenet_v1, at most 100M MACs: 2 of the 4 cells with known top-1 accuracy fit "
+        "(12 have none); most"
+    )
+    assert str(found).count("12 have none") == 1
+    assert "without one" not in str(found)
 
 
 @pytest.mark.parametrize(
@@ -233,14 +269,7 @@ def test_no_other_place_between_the_cells_is_better() -> None:
     sweep = make_sweep(make_published_sweep().axes, fill_from_rule)
     found = look(fit(sweep, macs="150M", params="2M"))
     assert found.between is not None
-    from mobilenet_profiler.grid.interpolation import make_surface
-
-    known: dict[tuple[float, ...], float] = {
-        (own.cell.point["alpha"], float(own.cell.point["resolution"])): own.accuracy.percent
-        for own in sweep.results
-        if own.accuracy
-    }
-    surface = make_surface(("alpha", "resolution"), known)
+    surface = make_surface(("alpha", "resolution"), list_accuracies(sweep))
     tops = [
         surface.find((hundredth / 100, float(size))) or 0
         for hundredth in range(25, 101)
@@ -261,10 +290,58 @@ def test_an_interpolated_accuracy_is_said_to_be_and_how_far_off_it_may_be() -> N
     assert "points too low" in told
 
 
-def test_nothing_lies_between_cells_of_one_alone_or_where_accuracy_is_not_the_goal() -> None:
+def test_nothing_lies_between_cells_of_one_alone_or_where_no_accuracy_is_asked_for() -> None:
     sweep = make_sweep((make_axis("resolution", (224,)),), fill_one)
     assert look(fit(sweep, macs="1G")).between is None
-    assert look(fit(goal="macs", min_accuracy=65)).between is None
+    assert look(fit(goal="macs", params="2M")).between is None
+    assert look(fit(goal="latency", min_accuracy=65)).between is None
+
+
+@given(st.floats(42, 70), st.integers(5 * 10**5, 4 * 10**6), st.sampled_from(["macs", "params"]))
+def test_the_least_between_the_cells_is_that_of_every_place(
+    least: float, params: int, goal: str
+) -> None:
+    """Against every place in steps of 0.01 and 16 pixels that is as accurate and fits."""
+    sweep = make_sweep(make_published_sweep().axes, fill_from_rule)
+    bounded = fit(sweep, goal=goal, params=params, min_accuracy=least)
+    quantity = QUANTITIES[goal]
+    places = (count_by_rule(Cell("mobilenet_v1", point)) for point in list_accurate(sweep, least))
+    within = [own for own in places if bounded.bounds[0].allows(own)]
+    lowest = min((quantity.amount(own) or 0 for own in within), default=None)
+    found, best = look(bounded), bounded.best
+    if found.between is not None:
+        assert found.between.top1 >= least
+        assert quantity.amount(found.between.result) == lowest
+    else:
+        assert lowest is None or (best is not None and lowest == quantity.amount(best))
+
+
+def list_accurate(sweep: Sweep, least: float) -> list[dict[str, Any]]:
+    surface = make_surface(("alpha", "resolution"), list_accuracies(sweep))
+    return [
+        {"alpha": hundredth / 100, "resolution": size}
+        for hundredth in range(25, 101)
+        for size in range(128, 225, 16)
+        if (surface.find((hundredth / 100, float(size))) or 0) >= least
+    ]
+
+
+def list_accuracies(sweep: Sweep) -> dict[tuple[float, ...], float]:
+    return {
+        (own.cell.point["alpha"], float(own.cell.point["resolution"])): own.accuracy.percent
+        for own in sweep.results
+        if own.accuracy
+    }
+
+
+def test_the_least_between_the_cells_is_measured_where_latency_is_limited() -> None:
+    sweep = make_published_sweep()
+    bounded = fit(sweep, goal="params", latency="3.2ms", min_accuracy=60)
+    found = look(bounded, time_by_rule(1.0))
+    assert found.between is not None
+    assert found.between.result.latency is not None
+    assert found.between.result.latency.value <= 3.2e6
+    assert look(bounded, time_by_rule(50.0)).between is None
 
 
 def fill_one(cell: Cell) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from mobilenet_profiler.comparing import Accuracy
 from mobilenet_profiler.cost import Cost
 from mobilenet_profiler.grid.axes import make_axis
 from mobilenet_profiler.grid.cells import Cell
-from mobilenet_profiler.grid.fit import Fit, find_fit, make_goal, parse_bounds
+from mobilenet_profiler.grid.fit import Between, Fit, find_fit, make_goal, parse_bounds
+from mobilenet_profiler.grid.results import CellResult
 from mobilenet_profiler.render.fit import (
     FITS,
     render_csv,
@@ -24,6 +26,7 @@ from mobilenet_profiler.render.fit import (
     render_text,
 )
 from mobilenet_profiler.render.plot.fit import draw_fit
+from tests.render.plot.layout import list_legend, read_caption
 from tests.sweeps import make_published_sweep, make_sweep
 
 
@@ -136,6 +139,31 @@ def test_the_picture_has_a_line_at_each_limit_of_what_it_shows() -> None:
 def test_the_picture_says_its_budget() -> None:
     (axes, *_) = draw_fit(fit(macs="150M", params="2M")).axes
     assert axes.get_title("left") == "budget: at most 150M MACs (dashed), at most 2M params"
+
+
+def list_rings(found: Fit) -> list[list[float]]:
+    (axes, *_) = draw_fit(found).axes
+    rings = (own for own in axes.collections if own.get_label() == "_ring")
+    return [np.asarray(own.get_offsets())[0].tolist() for own in rings]
+
+
+def test_the_picture_marks_the_best_cell_and_what_lies_between() -> None:
+    found = fit(macs="150M", params="2M")
+    assert list_rings(found) == [pytest.approx([149.497088, 63.3])]
+    cell = Cell("mobilenet_v1", {"alpha": 0.59, "resolution": 192})
+    own = Between(CellResult(cell, cost=Cost(macs=149_597_848)), 63.9, {}, ())
+    both = replace(found, between=own)
+    assert list_rings(both) == [
+        pytest.approx([149.497088, 63.3]),
+        pytest.approx([149.597848, 63.9]),
+    ]
+    figure = draw_fit(both)
+    assert list_legend(figure)[-2:] == ["best cell", "between the cells"]
+    assert read_caption(figure).endswith(
+        "Best: mobilenet_v1 alpha=0.5 resolution=224. Between the cells: mobilenet_v1 alpha=0.59 "
+        "resolution=192, about 63.9% top-1, interpolated."
+    )
+    assert list_rings(fit(macs="1M")) == []
 
 
 def test_fit_is_a_function_of_the_package() -> None:

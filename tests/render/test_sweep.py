@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from mobilenet_profiler.cost import Cost
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.grid.axes import make_axis
 from mobilenet_profiler.grid.cells import Cell
+from mobilenet_profiler.grid.results import CellResult
 from mobilenet_profiler.grid.tables import list_tables
 from mobilenet_profiler.measured.statistics import Estimate
 from mobilenet_profiler.render.compare import draw_lines
@@ -258,3 +260,17 @@ def test_an_axis_of_one_value_is_neither_down_nor_across() -> None:
     axes = (make_axis("num_classes", (10,)), ALPHA, RESOLUTION)
     text = render_text(make_sweep(axes, fill_costs), 80, quantities=["macs"])
     assert "MACs: alpha down, resolution across; num_classes 10" in text
+
+
+def test_a_cell_shows_what_is_known_of_it() -> None:
+    own = make_published_sweep().results[8]
+    assert str(own) == (
+        "mobilenet_v1 alpha=0.5 resolution=224: macs 149,497,088, params 1,331,592, weights 0, "
+        "activations 2,522,344, memory 18.38 MiB, latency 3.39 ± 0.08 ms, top1 63.3% "
+        "(tensorflow/models, research/slim/nets/mobilenet_v1.md (465354df8f96), float)"
+    )
+    html = replace(own, accuracy=None, error="<no room>")._repr_html_()
+    assert '<td style="text-align:right">149,497,088</td>' in html
+    assert "&lt;no room&gt;" in html
+    assert "top1" not in html
+    assert str(CellResult(Cell("mobilenet_v1"))) == "mobilenet_v1: nothing known"

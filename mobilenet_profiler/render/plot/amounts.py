@@ -18,6 +18,7 @@ from matplotlib.ticker import (
 
 from mobilenet_profiler.grid.quantities import Quantity
 from mobilenet_profiler.grid.results import CellResult
+from mobilenet_profiler.grid.tables import show_value
 from mobilenet_profiler.units import format_digits, format_supported
 
 _COUNTS = ((1e12, "trillions"), (1e9, "billions"), (1e6, "millions"), (1e3, "thousands"))
@@ -94,12 +95,12 @@ def describe_amount(quantity: Quantity, result: CellResult) -> str:
 
 
 def format_value(value: Any) -> str:
-    """A value of an axis of a grid: `0.75`, `1`, `224`, `(1, 2)`."""
+    """A value of an axis of a grid: `0.75`, `1`, `224`, `[1, 2]`."""
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     if isinstance(value, int | float):
         return f"{value:.6g}" if abs(value) < 1e6 else f"{value:,}"
-    return str(value)
+    return show_value(value)
 
 
 def title_axis(name: str) -> str:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from mobilenet_profiler.comparing import ModelComparison, name_convention
+from mobilenet_profiler.comparing import Accuracy, ModelComparison, name_convention
 from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.errors import UsageError, unknown_name
 from mobilenet_profiler.measured.comparing import ProfileComparison
@@ -23,7 +23,7 @@ from mobilenet_profiler.render.plot.families import (
     list_families,
     list_patches,
 )
-from mobilenet_profiler.render.plot.provenance import describe_run, join_places, title_macs
+from mobilenet_profiler.render.plot.provenance import describe_run, title_macs
 from mobilenet_profiler.render.plot.style import (
     LIGHT,
     SMALL,
@@ -38,6 +38,7 @@ QUANTITIES = ("macs", "params", "weights", "activations", "backward_macs")
 MOST = 24  # networks side by side
 _BAR, _HEIGHT = 0.72, 0.17  # of the distance between two bars; inches of it
 _LONGEST = 30  # characters of the name of a network
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def draw_comparison(
         families = list_families(_add_up(panels), theme)
         for index, panel in enumerate(panels):
             draw_panel(figure.add_subplot(len(panels), 1, index + 1), panel, families, theme)
-        add_foot(figure, list_patches(families, theme), describe(comparison), theme)
+        add_foot(figure, list_patches(families, theme), describe(comparison, quantities), theme)
         figure.draw_without_rendering()  # the layout is final from here on
         for axes, panel in zip(figure.axes, panels, strict=True):
             write_totals(axes, panel)
@@ -111,15 +112,32 @@ def list_panels(
 def _make_panel(comparison: ModelComparison, quantity: str) -> Panel:
     totals = [getattr(trace.total, quantity) for trace in comparison.traces]
     scale = choose_scale("", [max(totals)])
-    bars = []
+    bars, sources = [], list_sources(comparison)
     for index, name in enumerate(comparison.names):
         amounts = {row.kind or row.name: row.amount(index, quantity) for row in comparison.kinds}
         text = format_digits(scale.convert(totals[index]))
         accuracy = comparison.accuracies[index]
-        beside = f"  (top-1 {accuracy.text})" if accuracy and quantity == "macs" else ""
+        beside = _show_accuracy(accuracy, sources) if accuracy and quantity == "macs" else ""
         bars.append(Bar(name, amounts, text + beside))
     title = title_macs(comparison.traces[0], quantity)
     return Panel(title, "", tuple(bars), scale)
+
+
+def list_sources(comparison: ModelComparison) -> tuple[str, ...]:
+    """The sources of all accuracies, each once, in the order of the bars."""
+    accuracies = (accuracy for accuracy in comparison.accuracies if accuracy)
+    return tuple(dict.fromkeys(accuracy.source for accuracy in accuracies))
+
+
+def _show_accuracy(accuracy: Accuracy, sources: Sequence[str]) -> str:
+    """An accuracy beside a total, with the number of its source where there are several."""
+    mark = number_source(sources.index(accuracy.source)) if len(sources) > 1 else ""
+    return f"  (top-1 {accuracy.text}{mark})"
+
+
+def number_source(index: int) -> str:
+    """The mark of a source, by its place: `¹`, `²`."""
+    return str(index + 1).translate(_RAISED)
 
 
 def _make_time_panel(comparison: ProfileComparison) -> Panel:
@@ -179,13 +197,17 @@ def _shorten(name: str) -> str:
 def _stack(
     place: int, bar: Bar, panel: Panel, families: Sequence[Family]
 ) -> Iterator[tuple[int, Block]]:
-    """The kinds of a bar beside each other, in the order of the families."""
+    """The families of a bar beside each other, a block each; its title has every kind."""
     left = 0.0
     known = [(find_family(families, kind), kind) for kind in bar.amounts]
-    for index, kind in sorted((i, kind) for i, kind in known if i is not None):
-        right = left + panel.scale.convert(bar.amounts[kind])
-        title = f"{bar.name}, {kind}: {_describe(panel, bar.amounts[kind], bar.total)}"
-        yield index, Block(left, right, place - _BAR / 2, place + _BAR / 2, title)
+    ordered = sorted((i, kind) for i, kind in known if i is not None)
+    for index, group in groupby(ordered, key=lambda item: item[0]):
+        amounts = {kind: bar.amounts[kind] for _, kind in group}
+        right = left + panel.scale.convert(sum(amounts.values()))
+        kinds = "; ".join(
+            f"{kind}: {_describe(panel, amount, bar.total)}" for kind, amount in amounts.items()
+        )
+        yield index, Block(left, right, place - _BAR / 2, place + _BAR / 2, f"{bar.name}, {kinds}")
         left = right
 
 
@@ -219,8 +241,13 @@ def write_totals(axes: Axes, panel: Panel) -> None:
     axes.set_xlim(0, max(axes.get_xlim()[1], needed))
 
 
-def describe(comparison: ModelComparison | ProfileComparison) -> str:
-    """The caption: what is compared, counted or measured how, and whose accuracies."""
+def describe(
+    comparison: ModelComparison | ProfileComparison, quantities: Sequence[str] | None = None
+) -> str:
+    """The caption: what is compared, counted or measured how, and whose accuracies.
+
+    quantities: as `draw_comparison` takes them; accuracies stand beside MACs.
+    """
     if isinstance(comparison, ProfileComparison):
         ratio = comparison.latency.ratio
         faster = format_ratio_estimate(ratio) if ratio else "-"
@@ -228,12 +255,12 @@ def describe(comparison: ModelComparison | ProfileComparison) -> str:
             f"Before: {describe_run(comparison.before)}. After: {describe_run(comparison.after)}. "
             f"Time before over time after: {faster}."
         )
-    accuracies = [accuracy for accuracy in comparison.accuracies if accuracy]
-    sources = join_places(tuple(dict.fromkeys(accuracy.source for accuracy in accuracies)))
+    sources = list_sources(comparison) if "macs" in (quantities or ("macs",)) else ()
+    told = "; ".join(f"{number_source(place)} {own}" for place, own in enumerate(sources))
     parts = [
         f"Counts exact, convention {name_convention(comparison.traces[0])}.",
         *_describe_inputs(comparison.traces),
-        f"Accuracies: {sources}." if sources else "",
+        f"Accuracies: {told if len(sources) > 1 else sources[0]}." if sources else "",
     ]
     return " ".join(part for part in parts if part)
 

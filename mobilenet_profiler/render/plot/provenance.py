@@ -32,7 +32,9 @@ def describe_convention(sweep: Sweep) -> str:
 def describe_latency(sweep: Sweep, shown: str = "with its 95% interval") -> str:
     """How times were measured and where: `Latency: median of a pass …, cpu, 1 thread, …`."""
     setup = [describe_setting(*item) for item in sweep.setup.items() if item[1] not in (None, "")]
-    where = "; ".join(describe_place(name, machine) for name, machine in sweep.machines.items())
+    names = dict.fromkeys(result.machine for result in sweep.results if result.machine)
+    machines = sweep.machines or {name: {} for name in names}  # a CSV file has their names alone
+    where = "; ".join(describe_place(name, machine) for name, machine in machines.items())
     how = ", ".join(part for part in setup if part)
     return f"Latency: median of a pass {shown}{', ' if how else ''}{how}" + (
         f"; {where}." if where else "."

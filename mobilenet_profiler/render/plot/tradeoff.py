@@ -56,6 +56,7 @@ from mobilenet_profiler.render.plot.style import (
 _SIZED = ("resolution", "beta", "input", "batch")  # axes that have the colours where nobody says
 _REFERENCE = "*"
 _AREA, _REFERENCE_AREA = 17.0, 30.0  # square points of a mark
+_RING_WIDTH = 0.8  # points, of the line of a hollow mark
 _MANY = 200  # cells: more have smaller marks
 _FURTHEST = 10  # times a median that its interval reaches in a plot, at most: an end may be 0
 _RAMP = "viridis"  # colours of more values than a theme has
@@ -71,6 +72,21 @@ class Look:
     def find(self, result: CellResult, default: str) -> str:
         """What stands for a cell's value."""
         return self.values.get(_freeze(find_value(result, self.axis)), default)
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """A hollow mark at a place that a reader looks for. x, y: amounts, as `Quantity` has them.
+
+    name: in the legend. text: a sentence of the caption. area: of the mark, square points.
+    """
+
+    name: str
+    x: float
+    y: float
+    marker: str
+    area: float
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +114,7 @@ def draw_tradeoff(
     colour: str | None = None,
     marker: str | None = None,
     references: Sequence[CellResult] | None = None,
+    rings: Sequence[Ring] = (),
     theme: Theme = LIGHT,
     width: str = "column",
 ) -> Figure:
@@ -106,6 +123,7 @@ def draw_tradeoff(
     x, y: names of quantities; counts, bytes and times are on logarithmic axes. colour, marker:
     the axes of the grid that these stand for; '' for none. references: networks beside the
     sweep; None takes AlexNet, SqueezeNet, GoogLeNet and VGG16 where their counts compare.
+    rings: places that are marked besides, among the cells.
     Raises UsageError where no cell has both, and for a name that there is not.
     """
     quantities = find_quantity(x), find_quantity(y)
@@ -121,8 +139,14 @@ def draw_tradeoff(
         draw_front(axes, front, sides, theme)
         draw_cells(axes, shown, front, sides, looks, theme)
         draw_references(axes, others, sides, theme)
-        handles = list_handles(looks, bool(others), theme)
-        add_foot(figure, handles, describe(sweep, shown, others, sides), theme)
+        draw_rings(axes, rings, sides, theme)
+        drawn = has_steps(front, sides)
+        told = [describe(sweep, shown, others, sides), describe_untold(sweep, shown, looks)]
+        told += [ring.text for ring in rings]
+        add_foot(
+            *(figure, list_handles(looks, drawn, bool(others), theme, rings)),
+            *(" ".join(filter(None, told)), theme),
+        )
         figure.draw_without_rendering()  # the layout is final from here on
         named = shown if needs_names(looks[0], shown) else []
         name_points(axes, [*others, *named], shown, others, sides, theme)
@@ -262,9 +286,14 @@ def list_ends(quantity: Quantity, result: CellResult) -> tuple[float, ...]:
     return (max(time.low, amount / _FURTHEST), amount, min(time.high, amount * _FURTHEST))
 
 
+def has_steps(front: Sequence[CellResult], sides: Sides) -> bool:
+    """Whether a front is a line: of one cell it is its mark alone."""
+    return len(front) > 1 and not sides.x.more_is_better
+
+
 def draw_front(axes: Axes, front: Sequence[CellResult], sides: Sides, theme: Theme) -> None:
     """The best that can be had up to each x, as a flight of steps through the Pareto front."""
-    if not front or sides.x.more_is_better:
+    if not has_steps(front, sides):
         return
     x, y = zip(*(sides.place(result) for result in front), strict=True)
     axes.plot(
@@ -356,6 +385,23 @@ def draw_references(axes: Axes, others: Sequence[CellResult], sides: Sides, them
     title_marks(marks, [describe_cell(result, sides) for result in others])
 
 
+def draw_rings(axes: Axes, rings: Sequence[Ring], sides: Sides, theme: Theme) -> None:
+    """Hollow marks around cells, or where there is none."""
+    for ring in rings:
+        marks = axes.scatter(
+            sides.x_scale.convert(ring.x),
+            sides.y_scale.convert(ring.y),
+            s=ring.area,
+            facecolors="none",
+            edgecolors=theme.text,
+            marker=ring.marker,
+            linewidths=_RING_WIDTH,
+            zorder=5,
+            label="_ring",
+        )
+        title_marks(marks, [ring.text])
+
+
 def needs_names(colours: Look, shown: Sequence[CellResult]) -> bool:
     """Whether networks are told apart by their names alone: more than there are colours."""
     return colours.axis == MODEL and not colours.values and len(shown) > 1
@@ -406,8 +452,17 @@ def _find_box(axes: Axes, place: tuple[float, float], radius: float) -> Bbox:
     return Bbox.from_extents(x - reach, y - reach, x + reach, y + reach)
 
 
-def list_handles(looks: tuple[Look, Look], others: bool, theme: Theme) -> list[Row]:
-    """A row for what colours stand for, one for markers, and one for all else."""
+def list_handles(
+    looks: tuple[Look, Look],
+    steps: bool,
+    others: bool,
+    theme: Theme,
+    rings: Sequence[Ring] = (),
+) -> list[Row]:
+    """A row for what colours stand for, one for markers, and one for all else.
+
+    steps: whether a front is drawn; others: whether networks beside the sweep are.
+    """
     colours, markers = looks
     rows = [
         Row(colours.axis, tuple(_list_swatches(colours.values, theme))),
@@ -420,8 +475,23 @@ def list_handles(looks: tuple[Look, Look], others: bool, theme: Theme) -> list[R
         ),
     ]
     front = Line2D([], [], color=theme.muted, linewidth=0.8, label="Pareto front of the sweep")
-    rest = [_make_handle("other networks", _REFERENCE, theme.text)] if others else []
-    return [*(row for row in rows if len(row.handles) > 1), Row("", (front, *rest))]
+    rest = [front] if steps else []
+    rest += [_make_handle("other networks", _REFERENCE, theme.text)] if others else []
+    rest += [_make_ring(ring, theme) for ring in rings]
+    return [*(row for row in rows if len(row.handles) > 1), Row("", tuple(rest))]
+
+
+def _make_ring(ring: Ring, theme: Theme) -> Line2D:
+    return Line2D(
+        *([], []),
+        linestyle="",
+        marker=ring.marker,
+        markersize=ring.area**0.5,
+        markerfacecolor="none",
+        markeredgecolor=theme.text,
+        markeredgewidth=_RING_WIDTH,
+        label=ring.name,
+    )
 
 
 def _list_swatches(values: Mapping[Any, str], theme: Theme) -> Iterable[Artist]:
@@ -450,16 +520,44 @@ def describe(
 ) -> str:
     """The caption: what is shown, counted how, measured where, and whose accuracies."""
     names = {sides.x.name, sides.y.name}
-    missing = len(sweep.results) - len(shown)
-    lacking = f"{missing} of {len(sweep.results)} cells have not both and are not shown."
     parts = [
         f"{describe_networks(sweep)}.",
         describe_convention(sweep) if names - {"top1", "latency", "memory"} else "",
         describe_latency(sweep) if "latency" in names else "",
         describe_sources(shown, others) if "top1" in names else "",
-        lacking if missing else "",
+        describe_missing(sweep, shown, sides),
     ]
     return " ".join(part for part in parts if part)
+
+
+def describe_missing(sweep: Sweep, shown: Sequence[CellResult], sides: Sides) -> str:
+    """How many cells are not shown, and which amount they have not."""
+    there = set(map(id, shown))
+    missing = [result for result in sweep.results if id(result) not in there]
+    if not missing:
+        return ""
+    titles = {"top1": "accuracy"}
+    lacking = [
+        titles.get(quantity.name, quantity.title)
+        for quantity in (sides.x, sides.y)
+        if not all(_has(result, quantity) for result in missing)
+    ]
+    return (
+        f"Not shown: {len(missing):,} of {len(sweep.results):,} cells, of which no "
+        f"{' or no '.join(lacking)} is known."
+    )
+
+
+def describe_untold(sweep: Sweep, shown: Sequence[CellResult], looks: tuple[Look, Look]) -> str:
+    """The axes on which these cells differ that neither colours nor marks tell apart."""
+    told = {look.axis for look in looks if look.values}
+    told |= {MODEL} if needs_names(looks[0], shown) else set()
+    names = [
+        name
+        for name in list_axis_names(sweep)
+        if name not in told and len(_list_values(shown, name)) > 1
+    ]
+    return f"Neither colour nor mark tells {' and '.join(names)} apart." if names else ""
 
 
 def describe_sources(shown: Sequence[CellResult], others: Sequence[CellResult]) -> str:

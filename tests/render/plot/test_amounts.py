@@ -50,7 +50,7 @@ def test_ticks_have_no_more_digits_than_they_need(value: float, text: str) -> No
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1.0, "1"), (0.75, "0.75"), (224, "224"), (True, "true"), (None, "none"), ((1, 2), "(1, 2)")],
+    [(1.0, "1"), (0.75, "0.75"), (224, "224"), (True, "true"), (None, "none"), ((1, 2), "[1, 2]")],
 )
 def test_values_of_axes_are_as_they_were_given(value: object, text: str) -> None:
     assert format_value(value) == text

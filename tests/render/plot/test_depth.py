@@ -297,6 +297,26 @@ def test_networks_side_by_side_are_as_long_as_their_totals() -> None:
     assert list_legend(figure)[0] == "pointwise 1x1"
 
 
+def test_several_sources_of_accuracies_are_told_apart_at_the_bars() -> None:
+    traces = trace_small(), trace_large(), trace_small()
+    papers = ("a paper, Table 1", "a README, V3", "a paper, Table 1")
+    accuracies = [Accuracy(f"{70 + place}%", own) for place, own in enumerate(papers)]
+    figure = draw_comparison(compare(*traces, accuracies=accuracies))
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert [text.split("top-1 ")[1] for text in texts] == ["70%¹)", "71%²)", "72%¹)"]
+    assert read_caption(figure).endswith("Accuracies: ¹ a paper, Table 1; ² a README, V3.")
+    params = draw_comparison(compare(*traces, accuracies=accuracies), ("params",))
+    assert "Accuracies" not in read_caption(params)
+
+
+def test_a_bar_has_one_block_for_each_entry_of_the_legend() -> None:
+    figure = draw_comparison(compare(trace_small(), trace_large()))
+    for axes in figure.axes:
+        for marks in axes.collections:
+            bars = [path.get_extents().y0 for path in marks.get_paths()]
+            assert len(bars) == len(set(bars))
+
+
 def test_two_profiles_are_compared_by_the_time_of_their_kinds() -> None:
     comparison = compare(PROFILE, make_profile(seed=1))
     (axes,) = draw_comparison(comparison).axes

@@ -230,7 +230,31 @@ def test_references_stand_beside_counts_of_one_image_in_our_convention_alone() -
 def test_cells_without_an_amount_are_told_of() -> None:
     results = (replace(SWEEP.results[0], accuracy=None), *SWEEP.results[1:])
     caption = read_caption(draw_tradeoff(replace(SWEEP, results=results)))
-    assert caption.endswith("1 of 16 cells have not both and are not shown.")
+    assert caption.endswith("Not shown: 1 of 16 cells, of which no accuracy is known.")
+    bare = (replace(SWEEP.results[0], cost=None), replace(SWEEP.results[1], accuracy=None))
+    caption = read_caption(draw_tradeoff(replace(SWEEP, results=(*bare, *SWEEP.results[2:]))))
+    assert caption.endswith("2 of 16 cells, of which no MACs or no accuracy is known.")
+
+
+def test_an_axis_that_has_neither_colour_nor_mark_is_told_of() -> None:
+    sizes = iter(range(1, 9))
+
+    def fill(cell: object) -> dict[str, Any]:
+        place = next(sizes)
+        return {"cost": Cost(macs=place * 10**6), "accuracy": Accuracy(f"{50 + place}%", "me")}
+
+    axes = make_axis("alpha", (1, 0.5)), make_axis("resolution", (64, 32))
+    sweep = make_sweep(axes, fill, ("mobilenet_v1", "mobilenet_v2"))
+    told = "Neither colour nor mark tells resolution apart."
+    assert read_caption(draw_tradeoff(sweep, references=())).endswith(told)
+    assert "Neither" not in read_caption(draw_tradeoff(SWEEP))
+    assert "tells alpha apart" in read_caption(draw_tradeoff(SWEEP, marker=""))
+
+
+def test_a_machine_that_is_known_by_its_name_alone_is_named() -> None:
+    sweep = replace(SWEEP, setup={}, machines={})
+    caption = read_caption(draw_tradeoff(sweep, "latency"))
+    assert "median of a pass with its 95% interval; a made machine." in caption
 
 
 @pytest.mark.parametrize(
@@ -251,6 +275,8 @@ def test_one_point_alone_is_drawn() -> None:
     sweep = replace(SWEEP, results=SWEEP.results[:1])
     figure = draw_tradeoff(sweep, references=())
     assert len(list_points(figure)) == 1
+    assert list_legend(figure) == []
+    assert len(find_axes(figure).lines) == 0
     assert_readable(figure)
 
 
