@@ -17,7 +17,7 @@ from mobilenet_profiler.cli.model import (
     takes_settings,
     trace_spec,
 )
-from mobilenet_profiler.cli.output import check_folder, write_folder, write_text
+from mobilenet_profiler.cli.output import check_folder, read_before, write_folder, write_text
 from mobilenet_profiler.cli.progress import show_progress
 from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.errors import UsageError
@@ -220,9 +220,10 @@ def write_files(
     output: str,
 ) -> None:
     """The report of all that to its folder."""
-    from mobilenet_profiler.render.report import PAGE, list_files
+    from mobilenet_profiler.render.report import PAGE, SUMMARY, list_files, list_stale
     from mobilenet_profiler.report import make_report
 
     made = make_report(traces, known, sweep, profiles, find_ceilings(profiles), source)
-    write_folder(list_files(made), output)
+    files = list_files(made)
+    write_folder(files, output, list_stale(read_before(output, SUMMARY), files))
     write_text(f"{Path(output) / PAGE}\n")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
@@ -22,6 +23,10 @@ from mobilenet_profiler.report import Report
 from mobilenet_profiler.rows import make_rows
 
 PAGE, SUMMARY = "index.html", "report.md"
+_LINKED = re.compile(r"\]\(([^()\s]+)\)")
+_OWN = re.compile(  # whatever a report may write beside its page and its summary
+    r"(layers(-\d+(-[\w-]+)?)?|comparison|sweep|figures|profiles)\.(csv|json)|figures/[a-z0-9-]+\.svg"
+)
 
 
 def list_files(report: Report) -> dict[str, bytes]:
@@ -44,6 +49,17 @@ def list_files(report: Report) -> dict[str, bytes]:
             for plot, figure in zip(plots, wide, strict=True)
         },
     }
+
+
+def list_stale(before: str, made: Iterable[str]) -> tuple[str, ...]:
+    """The files of an earlier report that one in its place does not have.
+
+    before: the earlier `report.md`, which names every file beside it, so that none goes that
+    no report wrote. made: the names of the new files.
+    """
+    named = dict.fromkeys(_LINKED.findall(before))
+    kept = set(made)
+    return tuple(name for name in named if _OWN.fullmatch(name) and name not in kept)
 
 
 def _make_picture(plot: Plot, wide: Figure) -> Picture:

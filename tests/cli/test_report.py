@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mobilenet_profiler.cli.output import write_folder
 from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.render.profile_json import render_profile
+from mobilenet_profiler.render.report import list_stale
 from mobilenet_profiler.render.sweep_json import render_sweep
 from tests.cli.test_commands import call
 from tests.page.pages import time_small
@@ -140,3 +145,62 @@ def test_strict_exits_1_where_work_is_not_counted(
     page = (tmp_path / "report" / "index.html").read_text()
     assert "work that no number here includes" in page
     assert "linalg_svd" in page
+
+
+def test_a_report_in_the_place_of_another_leaves_none_of_its_files_and_all_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    networks = (SMALL, "mobilenet_v1 alpha=0.25 resolution=160")
+    assert call(capsys, "report", *networks, "-o", str(tmp_path))[0] == 0
+    before = list_names(tmp_path)
+    assert {"comparison.csv", "sweep.json", "figures/depth-2.svg"} <= before
+    (tmp_path / "mine.txt").write_text("kept")
+    (tmp_path / "profiles.json").write_text("measured, and named by no report")
+    (tmp_path / "figures" / "mine.svg").write_text("kept")
+    assert call(capsys, "report", SMALL, "--no-grid", "-o", str(tmp_path))[0] == 0
+    assert list_names(tmp_path) == {
+        *("index.html", "report.md", "layers.csv", "layers.json", "figures.csv", "figures.json"),
+        *("figures/depth.svg", "figures/memory.svg"),
+        *("mine.txt", "profiles.json", "figures/mine.svg"),
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a](../sweep.csv)",
+        "[a](/sweep.csv)",
+        "[a](figures/../../x.svg)",
+        "[a](notes.txt)",
+        "[a](index.html)",
+        "sweep.csv",
+        "",
+    ],
+)
+def test_only_what_a_report_writes_and_the_earlier_one_names_is_stale(text: str) -> None:
+    assert list_stale(text, ()) == ()
+    assert list_stale(f"{text}[a](sweep.csv)[b](figures/depth-2.svg)", ("sweep.csv",)) == (
+        "figures/depth-2.svg",
+    )
+
+
+@pytest.mark.parametrize("name", ["new/report", "taken"])
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_traced(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    (tmp_path / "taken" / "figures").mkdir(parents=True)
+    shut = {tmp_path, tmp_path / "taken" / "figures"}
+
+    def refuse(dir: Path) -> Any:
+        if dir in shut:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return io.BytesIO()
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    code, _, err = call(capsys, "report", "no_such_model", "-o", str(tmp_path / name))
+    assert code == 2
+    assert "Permission denied" in err
+    assert not (tmp_path / "new").exists()
