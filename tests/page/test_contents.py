@@ -18,7 +18,7 @@ from mobilenet_profiler.measured.saved import read_profiles
 from mobilenet_profiler.render.page.grids import make_grids
 from mobilenet_profiler.render.page.layers import describe_main, make_bars, make_layer_table
 from mobilenet_profiler.render.page.machines import make_machine
-from mobilenet_profiler.render.page.page import break_name, render_page
+from mobilenet_profiler.render.page.page import break_name, make_page, render_page
 from mobilenet_profiler.render.page.verdicts import make_verdict_table
 from mobilenet_profiler.render.report import list_files
 from mobilenet_profiler.report import make_report
@@ -257,3 +257,19 @@ def test_the_latency_of_a_profile_stands_with_the_counts_of_its_network() -> Non
     assert "latency</span>" not in render_page(
         make_report([report_resnet().traces[0]], profiles=[time_small()])
     )
+
+
+def test_a_network_has_the_accuracy_that_the_grid_beside_it_shows() -> None:
+    sweep = make_published_sweep()
+    cell = sweep.results[0]
+    assert cell.accuracy is not None
+    trace = trace_network("mobilenet_v1")
+    alone = make_report([trace]).accuracies[0]
+    assert alone is not None
+    assert alone != cell.accuracy
+    beside = make_report([trace, trace_network("resnet50")], sweep=sweep)
+    assert beside.accuracies[0] == cell.accuracy
+    assert beside.accuracies[1] == make_report([trace_network("resnet50")]).accuracies[0]
+    page = make_page(make_report([trace], sweep=sweep))
+    card = next(own for own in page.networks[0].cards if own.name == "ImageNet top-1")
+    assert (f"{card.value}%", card.about) == (cell.accuracy.text, cell.accuracy.source)
