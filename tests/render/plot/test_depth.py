@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import pytest
 from matplotlib.axes import Axes
@@ -330,7 +331,7 @@ def test_a_bar_too_narrow_for_lines_beside_it_keeps_its_colour(width: str) -> No
     )
     for own, pale in ((trace, True), (replace(trace, layers=layers), False)):
         panel = draw_depth(own, width=width).axes[0]
-        edges = [drawn.get_edgecolor()[0] for drawn in panel.collections]
+        edges: list[Any] = [drawn.get_edgecolor()[0] for drawn in panel.collections]
         assert edges
         assert [same_color(edge, LIGHT.background) for edge in edges] == [pale] * len(edges)
 
