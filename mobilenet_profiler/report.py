@@ -19,7 +19,7 @@ from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.grid.results import Sweep
 from mobilenet_profiler.measured.profile import Profile
 from mobilenet_profiler.measured.roofline import Ceiling
-from mobilenet_profiler.published.accuracies import find_accuracies
+from mobilenet_profiler.published.accuracies import find_accuracies, name_network
 from mobilenet_profiler.spec import list_label_parts
 from mobilenet_profiler.verification.verdicts import Verification
 
@@ -90,8 +90,9 @@ def make_report(
 ) -> Report:
     """The report of some traces, with whatever else is known beside them.
 
-    source: of the accuracies, as `find_accuracies` takes it. Raises UsageError for no
-    network, or where they count in different conventions.
+    source: of the accuracies, as `find_accuracies` takes it; those of the sweep's own cells
+    stand for their networks, so that no network has two. Raises UsageError for no network,
+    or where they count in different conventions.
     """
     if not traces:
         raise UsageError("a report needs a model, given none")
@@ -101,12 +102,27 @@ def make_report(
     return Report(
         tuple(traces),
         name_models(traces),
-        find_accuracies([trace.spec for trace in traces], source),
+        _choose_accuracies(traces, sweep, source),
         verification or Verification(()),
         sweep,
         tuple(profiles),
         tuple(ceilings) or (None,) * len(profiles),
     )
+
+
+def _choose_accuracies(
+    traces: Sequence[Trace], sweep: Sweep | None, source: str | None
+) -> tuple[Accuracy | None, ...]:
+    """The accuracy of each network: as the grid beside it has it, else as it was published."""
+    specs = [trace.spec for trace in traces]
+    own = {
+        name_network(result.spec): result.accuracy
+        for result in (sweep.results if sweep else ())
+        if result.accuracy
+    }
+    published = find_accuracies(specs, source)
+    named = zip(specs, published, strict=True)
+    return tuple(own.get(name_network(spec), other) for spec, other in named)
 
 
 def _outline(trace: Trace) -> tuple[object, ...]:

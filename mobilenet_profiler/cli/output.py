@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,16 +77,18 @@ def check_folder(output: str) -> None:
         raise UsageError("a report is several files: -o takes a folder, given '-'")
     path = Path(os.path.realpath(output))
     known = next(own for own in (path, *path.parents) if own.exists())
-    if not known.is_dir():
-        raise UsageError(f"cannot write to {output!r}: {os.strerror(errno.ENOTDIR)}")
-    if known == path:
-        check_writable(str(path / "index.html"))
+    inner = path / "figures"
+    for place in (known, *([inner] if inner.exists() else [])):
+        if not place.is_dir():
+            raise UsageError(f"cannot write to {output!r}: {os.strerror(errno.ENOTDIR)}")
+        check_writable(str(place / "index.html"))
 
 
-def write_folder(files: Mapping[str, bytes], output: str) -> None:
+def write_folder(files: Mapping[str, bytes], output: str, stale: Iterable[str] = ()) -> None:
     """Files by their names in a folder, which is made where it is not; all of them or none.
 
     Each is written whole beside its place first; only when all are there do they take it.
+    stale: names that an earlier writing left there, and that go with it.
     """
     folder = Path(output)
     staged: dict[Path, Path] = {}
@@ -99,11 +101,21 @@ def write_folder(files: Mapping[str, bytes], output: str) -> None:
             staged[path] = _stage(path, data)
         for path, beside in staged.items():
             os.replace(beside, path)
+        for name in stale:
+            (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"cannot write to {output!r}: {error.strerror}") from None
     finally:
         for beside in staged.values():
             beside.unlink(missing_ok=True)
+
+
+def read_before(output: str, name: str) -> str:
+    """The text of a file that an earlier writing left in a folder; '' where there is none."""
+    try:
+        return (Path(output) / name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def write_renderable(renderable: RenderableType, output: str, width: int) -> None:

@@ -74,7 +74,7 @@ def list_warnings(sweep: Sweep) -> list[str]:
             f"{_name_cells(partial)}."
         )
     if sweep.missing:
-        lines.append(f"{_count(sweep.missing)} without a result yet: --resume goes on.")
+        lines.append(f"{_count(sweep.missing)} without a result yet: `sweep --resume` goes on.")
     return lines
 
 
@@ -142,7 +142,7 @@ def _describe_failures(sweep: Sweep) -> Iterator[str]:
         yield f"failed: {_name_cells(results)}: {error}"
     rest = sum(len(results) for _, results in groups[_ERRORS:])
     if rest:
-        yield f"failed: {_count(rest)} more for other reasons; --format csv has each."
+        yield f"failed: {_count(rest)} more for other reasons; the CSV has each."
 
 
 def _group(results: Sequence[CellResult], texts_of: Any) -> Iterator[tuple[str, list[CellResult]]]:

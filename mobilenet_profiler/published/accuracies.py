@@ -24,7 +24,7 @@ def find_accuracies(
     that speak of most of the networks, and the others' for those it does not name.
     Raises UsageError for a source that there is not.
     """
-    keys = [_make_key(spec) for spec in specs]
+    keys = [name_network(spec) for spec in specs]
     known = _list_tables(source)
     tables = [known[place] for place in _rank_places(known, keys)]
     return tuple(next((table[key] for table in tables if key in table), None) for key in keys)
@@ -39,7 +39,7 @@ def find_grid_accuracies(
     those who trained them. Raises UsageError for a source that there is not.
     """
     tables = _list_tables(source)
-    keys = [_make_key(spec) for spec in specs]
+    keys = [name_network(spec) for spec in specs]
     own: dict[str, list[str]] = {}
     for spec, key in zip(specs, keys, strict=True):
         own.setdefault(spec["model"], []).append(key)
@@ -60,7 +60,7 @@ def list_measured_specs(model: str, source: str | None = None) -> tuple[ModelSpe
         if figure.model.partition(" ")[0] == model:
             spec = read_spec(figure.model)
             if not set(spec.options) - {"alpha", "num_classes"}:
-                known.setdefault(figure.source, {}).setdefault(_make_key(spec.as_dict()), spec)
+                known.setdefault(figure.source, {}).setdefault(name_network(spec.as_dict()), spec)
     most = max(known.values(), key=len, default={})
     return tuple(most.values())
 
@@ -93,7 +93,7 @@ def _list_tables(source: str | None) -> dict[_Place, _Table]:
     tables: dict[_Place, _Table] = {}
     for figure in _list_figures(source):
         table = tables.setdefault((figure.source, figure.place), {})
-        key = _make_key(read_spec(figure.model).as_dict())
+        key = name_network(read_spec(figure.model).as_dict())
         table.setdefault(key, _make_accuracy(figure))
     return tables
 
@@ -109,8 +109,11 @@ def _make_accuracy(figure: Figure) -> Accuracy:
     return Accuracy(f"{figure.printed}{figure.unit}", f"{source.where}, {figure.place}")
 
 
-def _make_key(spec: Mapping[str, Any]) -> str:
-    """A network and its input; how many classes of ImageNet's it has makes no difference."""
+def name_network(spec: Mapping[str, Any]) -> str:
+    """A network and the size of its input, in one way for all who write them in several.
+
+    How many classes of ImageNet's it has makes no difference.
+    """
     options = {
         key: value
         for key, value in spec["options"].items()

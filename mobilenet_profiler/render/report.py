@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
@@ -17,11 +18,21 @@ from mobilenet_profiler.render.page.page import Picture, render_page
 from mobilenet_profiler.render.plot.inline import encode_inline
 from mobilenet_profiler.render.plot.style import encode_figure
 from mobilenet_profiler.render.report_plots import Plot, list_plots
+from mobilenet_profiler.render.report_summary import (
+    write_counts,
+    write_machines,
+    write_summary,
+    write_uncounted,
+)
 from mobilenet_profiler.render.text import escape_markdown, render_csv, render_markdown
 from mobilenet_profiler.report import Report
 from mobilenet_profiler.rows import make_rows
 
 PAGE, SUMMARY = "index.html", "report.md"
+_LINKED = re.compile(r"\]\(([^()\s]+)\)")
+_OWN = re.compile(  # whatever a report may write beside its page and its summary
+    r"(layers(-\d+(-[\w-]+)?)?|comparison|sweep|figures|profiles)\.(csv|json)|figures/[a-z0-9-]+\.svg"
+)
 
 
 def list_files(report: Report) -> dict[str, bytes]:
@@ -44,6 +55,17 @@ def list_files(report: Report) -> dict[str, bytes]:
             for plot, figure in zip(plots, wide, strict=True)
         },
     }
+
+
+def list_stale(before: str, made: Iterable[str]) -> tuple[str, ...]:
+    """The files of an earlier report that one in its place does not have.
+
+    before: the earlier `report.md`, which names every file beside it, so that none goes that
+    no report wrote. made: the names of the new files.
+    """
+    named = dict.fromkeys(_LINKED.findall(before))
+    kept = set(made)
+    return tuple(name for name in named if _OWN.fullmatch(name) and name not in kept)
 
 
 def _make_picture(plot: Plot, wide: Figure) -> Picture:
@@ -85,18 +107,16 @@ def _name_files(report: Report) -> Iterator[str]:
 
 def _write_layers(report: Report) -> str:
     """Every layer of every network, a line each, the network's name in the first column."""
-    records = [
-        {"model": name, **record}
-        for name, trace in zip(report.names, report.traces, strict=True)
-        for record in csv.DictReader(
-            io.StringIO(render_csv(make_rows(trace, every=True), None, trace.convention))
-        )
+    tables = [
+        csv.DictReader(io.StringIO(render_csv(make_rows(own, every=True), None, own.convention)))
+        for own in report.traces
     ]
-    columns = dict.fromkeys(column for record in records for column in record)
+    columns = dict.fromkeys(name for table in tables for name in table.fieldnames or ())
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(columns), restval="", lineterminator="\n")
+    writer = csv.DictWriter(buffer, ["model", *columns], restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(records)
+    for name, table in zip(report.names, tables, strict=True):
+        writer.writerows({"model": name, **record} for record in table)
     return buffer.getvalue()
 
 
@@ -110,12 +130,16 @@ def _make_sheets(report: Report) -> list[Sheet]:
 def _write_markdown(report: Report, plots: Sequence[Plot], data: Sequence[str]) -> str:
     """The same for a code host: tables, the plots as pictures, links to the data."""
     sections: Mapping[str, Callable[[], str]] = {
+        "Work that no number here includes": lambda: write_uncounted(report),
+        "Summary": lambda: write_summary(report),
         "Side by side": lambda: _write_comparison(report),
         "Plots": lambda: _write_plots(plots),
         "Layers": lambda: "\n".join(render_markdown(own, make_rows(own)) for own in report.traces),
         "Grid": lambda: sweep.render_markdown(report.sweep) if report.sweep else "",
         "Published figures": lambda: _write_verdicts(report),
         "Measured": lambda: "\n".join(map(profile.render_markdown, _make_sheets(report))),
+        "Machines": lambda: write_machines(report),
+        "How it counts": lambda: write_counts(report),
         "Data": lambda: _write_links(data),
     }
     parts = [f"# {escape_markdown(report.title)}\n"]

@@ -68,6 +68,35 @@ def choose_published(question: Question) -> tuple[Figure, ...]:
     return tuple({figure.name: figure for figure in found}.values())
 
 
+def choose_traced(trace: Trace, source: str | None = None) -> tuple[Figure, ...]:
+    """The published figures of a network that was traced, whatever options they have besides.
+
+    Its default input, one image of its own size, is taken for none that was asked for. None
+    where no figure speaks of it.
+    """
+    wanted = _find_wanted(trace.spec)
+    if wanted is None:
+        return ()
+    found = list_figures(wanted.model, source)
+    return tuple(own for own in found if _has_options(read_spec(own.model), wanted))
+
+
+def _find_wanted(spec: Mapping[str, Any]) -> ModelSpec | None:
+    """The network of the zoo in a trace's spec; None for another, or one of another input."""
+    entry, shapes = find_model(spec.get("model", "")), spec.get("inputs", ())
+    if entry is None or len(shapes) != 1:
+        return None
+    batch, *channels, height = shapes[0]
+    own = ModelSpec(
+        entry.name,
+        spec.get("options", {}),
+        None if height == entry.resolution else height,
+        None if batch == 1 else batch,
+        mode=spec.get("mode", "eval"),
+    )
+    return own if channels == [3, height] else None
+
+
 def choose_own(question: Question) -> tuple[Figure, ...]:
     """The figures that the user brings: in variants, in files, as expectations."""
     model = _choose_one(question) if question.own else ""

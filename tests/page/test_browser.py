@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mobilenet_profiler.grid.pivot import make_pivots
+from mobilenet_profiler.render.report import list_files
+from mobilenet_profiler.report import make_report
+from mobilenet_profiler.verification.verdicts import Verdict
 from tests.page.conftest import Visit, settle
 from tests.page.pages import HOSTILE, report_v1, show, trace_network
 from tests.sweeps import make_published_sweep
@@ -462,3 +470,40 @@ def test_networks_side_by_side_line_up_and_have_tables_of_their_own(visit: Visit
         own = read_column(page, MACS, table)
         assert sum(int(cell.replace(",", "")) for cell in own) == int(text.replace(",", ""))
     assert len(read_rows(page, "#side-layers")) >= 28
+
+
+def test_paper_has_the_head_of_a_table_on_each_of_its_pages_and_every_figure(
+    visit: Visit, tmp_path: Path
+) -> None:
+    if not (program := shutil.which("pdftotext")):
+        pytest.skip("no pdftotext here, which reads what was printed")
+    page = visit(show("v1"))
+    file = tmp_path / "page.pdf"
+    file.write_bytes(page.pdf(format="A4"))
+    read = subprocess.run([program, "-layout", file, "-"], capture_output=True, check=True)
+    pages = read.stdout.decode().split("\f")
+    assert sum("filter" in own and "output" in own for own in pages) == 2
+    known = report_v1().verification.verdicts
+    assert sum("printed" in own and "counted" in own for own in pages) > 2
+    lines = [line for own in pages for line in own.splitlines()]
+    assert sum("known difference" in line for line in lines) > known_count(known) > 0
+    assert page.locator("#verdicts tbody tr:not(.head):visible").count() == 0
+
+
+def known_count(verdicts: Sequence[Verdict]) -> int:
+    return sum(own.status == "known difference" for own in verdicts)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_long_name_leaves_room_for_the_numbers(visit: Visit, width: int) -> None:
+    trace = trace_network("mobilenet_v1")
+    first, *others = trace.layers
+    layers = (replace(first, path="a_part_of_a_name." * 12 + "x" * 60), *others)
+    made = list_files(make_report([replace(trace, layers=layers, memory=None)]))
+    page = visit(made["index.html"].decode(), width=width)
+    name = page.locator(f"{LAYERS} tbody th").first.bounding_box()
+    assert name is not None
+    assert name["width"] <= min(24 * 15, width / 2)
+    if width == 1280:
+        table = page.locator(f"{LAYERS} table")
+        assert table.evaluate("(own) => own.offsetWidth <= own.parentElement.clientWidth")

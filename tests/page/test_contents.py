@@ -13,12 +13,15 @@ from pathlib import Path
 import pytest
 
 import mobilenet_profiler as mp
+from mobilenet_profiler.comparing import compare
 from mobilenet_profiler.grid.saved import read_sweep
 from mobilenet_profiler.measured.saved import read_profiles
 from mobilenet_profiler.render.page.grids import make_grids
 from mobilenet_profiler.render.page.layers import describe_main, make_bars, make_layer_table
 from mobilenet_profiler.render.page.machines import make_machine
-from mobilenet_profiler.render.page.page import break_name, render_page
+from mobilenet_profiler.render.page.page import break_name, make_page, render_page
+from mobilenet_profiler.render.page.sides import make_sides
+from mobilenet_profiler.render.page.tables import Block, Cell, Heading, Line, PageTable
 from mobilenet_profiler.render.page.verdicts import make_verdict_table
 from mobilenet_profiler.render.report import list_files
 from mobilenet_profiler.report import make_report
@@ -90,8 +93,11 @@ def test_a_network_that_multiplies_nothing_has_a_page_too() -> None:
     still = tuple(own for own in trace.layers if not own.multiplies)
     for layers in (still, ()):
         files = list_files(make_report([replace(trace, layers=layers, memory=None)]))
-        assert '<th scope="row">total</th>' in files["index.html"].decode()
+        assert '<th scope="row">total of all layers</th>' in files["index.html"].decode()
         assert not [name for name in files if name.startswith("figures/")]
+        header, *lines = files["layers.csv"].decode().splitlines()
+        assert header.startswith("model,layer,kind,")
+        assert len(lines) == len(layers)
 
 
 def test_every_figure_has_its_verdict_its_source_and_its_reason() -> None:
@@ -154,7 +160,7 @@ def test_one_machine_is_told_once() -> None:
 
 
 def test_names_may_be_broken_after_dots_and_lines_and_stay_escaped() -> None:
-    assert break_name("a.b_c") == "a.<wbr>b_<wbr>c"
+    assert break_name("a.b_c=1") == "a.<wbr>b_<wbr>c=<wbr>1"
     assert "<script>" not in break_name(HOSTILE)
 
 
@@ -194,6 +200,28 @@ def test_markdown_names_every_picture_and_every_file_beside_it() -> None:
     assert linked == set(files) - {"report.md"}
     assert "| total |" in text
     assert "568,740,352" in text
+
+
+def test_markdown_begins_with_the_figures_of_the_page() -> None:
+    text = make_files("v1")["report.md"].decode()
+    summary = text[text.index("## Summary") : text.index("## Plots")]
+    for line in (
+        "| MACs | 568.74 M | 568,740,352 |",
+        "| ImageNet top-1 | 70.9 % | tensorflow/models, ",
+        "| pointwise 1x1 | 13 | 539,492,352 | 94.86 | 3,139,584 | 74.19 | 74.59 |",
+        "94.86% of the MACs and 74.19% of the params are in 13 layers of kind pointwise 1x1.",
+    ):
+        assert line in summary
+    machines = text[text.index("## Machines") : text.index("## How it counts")]
+    assert "| CPU · model | a made processor |" in machines
+    assert "no bias, norm or activation" in text[text.index("## How it counts") :]
+    assert "no number here includes" not in text
+
+
+def test_markdown_says_first_what_is_not_counted() -> None:
+    text = make_files("hostile")["report.md"].decode()
+    titles = [line for line in text.splitlines() if line.startswith("## ")]
+    assert titles[:2] == ["## Work that no number here includes", "## Summary"]
 
 
 def test_markdown_of_hostile_names_holds_no_markup() -> None:
@@ -257,3 +285,47 @@ def test_the_latency_of_a_profile_stands_with_the_counts_of_its_network() -> Non
     assert "latency</span>" not in render_page(
         make_report([report_resnet().traces[0]], profiles=[time_small()])
     )
+
+
+def test_a_network_has_the_accuracy_that_the_grid_beside_it_shows() -> None:
+    sweep = make_published_sweep()
+    cell = sweep.results[0]
+    assert cell.accuracy is not None
+    trace = trace_network("mobilenet_v1")
+    alone = make_report([trace]).accuracies[0]
+    assert alone is not None
+    assert alone != cell.accuracy
+    beside = make_report([trace, trace_network("resnet50")], sweep=sweep)
+    assert beside.accuracies[0] == cell.accuracy
+    assert beside.accuracies[1] == make_report([trace_network("resnet50")]).accuracies[0]
+    page = make_page(make_report([trace], sweep=sweep))
+    card = next(own for own in page.networks[0].cards if own.name == "ImageNet top-1")
+    assert (f"{card.value}%", card.about) == (cell.accuracy.text, cell.accuracy.source)
+
+
+def test_networks_side_by_side_have_their_peak_memory_where_it_is_known() -> None:
+    networks = [trace_network("mobilenet_v1"), mp.trace("squeezenet1_0")]
+    table = make_sides(compare(*networks)).table
+    place = [own.text for own in table.headings].index("peak memory")
+    known, unknown = (line.cells[place] for line in table.lines)
+    assert (known.text, known.key) == ("7.66 MiB", 8_028_672)
+    assert (unknown.text, unknown.key) == ("-", None)
+    without = make_sides(compare(*[replace(own, memory=None) for own in networks])).table
+    assert "peak memory" not in [own.text for own in without.headings]
+
+
+def test_the_time_between_layers_is_filtered_by_that_name() -> None:
+    measured = make_page(report_v1()).measured[0]
+    assert "between layers" in measured.layers.kinds
+    assert "-" not in measured.layers.kinds
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(1, "1 layer without MACs"), (1200, "1,200 layers without MACs")]
+)
+def test_what_is_left_out_is_said_in_its_number(count: int, words: str) -> None:
+    lines = tuple(Line((Cell("a"),), minor=True) for _ in range(count))
+    table = PageTable(
+        "t", "c", (Heading("h"),), (Block(lines),), minor="layers without MACs", noun="layers"
+    )
+    assert table.left_out == words

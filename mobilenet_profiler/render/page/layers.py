@@ -56,7 +56,7 @@ def make_layer_table(trace: Trace, name: str, title: str) -> PageTable:
     columns = _choose_columns(trace)
     rows = {path: row for row in make_rows(trace, every=True) for path in row.paths}
     blocks = tuple(_list_blocks(trace, rows, columns))
-    total = make_total(trace, tuple(rows.values()))
+    total = replace(make_total(trace, tuple(rows.values())), name="total of all layers")
     return PageTable(
         name,
         title,

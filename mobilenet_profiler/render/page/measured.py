@@ -107,7 +107,8 @@ def _make_line(
         Cell(text, share=_find_share(row, column.name, sheet))
         for text, column in zip(texts, columns, strict=True)
     )
-    return Line(cells, row.row.kind)
+    kind = row.row.kind if row.row.kind != "-" else row.row.name  # the time between layers has none
+    return Line(cells, kind)
 
 
 def _find_share(row: TimedRow, column: str, sheet: Sheet) -> float | None:

@@ -18,6 +18,7 @@ class Sheet {
     this.box = box;
     this.noun = box.dataset.noun;
     this.folded = box.dataset.folded !== undefined;
+    this.printed = false;
     this.table = box.querySelector("table");
     this.heads = [...this.table.tHead.rows[0].cells];
     this.blocks = [...this.table.tBodies].map((body) => this.readBlock(body));
@@ -156,12 +157,18 @@ class Sheet {
     this.flat.hidden = true;
     for (const block of this.blocks) {
       const own = block.rows.filter((row) => shown.has(row));
-      const open = block.open || narrowed;
+      const open = block.open || narrowed || this.printed;
       block.body.append(...block.rows.map((row) => row.line));
       for (const row of block.rows) row.line.hidden = !shown.has(row) || (!open && !!block.head);
       if (block.head) block.button.setAttribute("aria-expanded", String(open));
       block.body.hidden = own.length === 0 && (narrowed || !block.head);
     }
+  }
+
+  // On paper every block is open; what a reader filtered or sorted stays so.
+  print(printed) {
+    this.printed = printed;
+    this.update();
   }
 
   showSorted(shown) {
@@ -325,13 +332,15 @@ const switchTheme = () => {
 };
 
 // What is folded away on a screen is read on paper.
-const unfoldForPrint = () => {
+const unfoldForPrint = (sheets) => {
   let closed = [];
   addEventListener("beforeprint", () => {
+    for (const sheet of sheets) sheet.print(true);
     closed = [...document.querySelectorAll("details:not([open])")];
     for (const details of closed) details.open = true;
   });
   addEventListener("afterprint", () => {
+    for (const sheet of sheets) sheet.print(false);
     for (const details of closed) details.open = false;
   });
 };
@@ -357,10 +366,10 @@ const followSections = () => {
   }
 };
 
-for (const box of document.querySelectorAll(".table")) new Sheet(box);
+const sheets = [...document.querySelectorAll(".table")].map((box) => new Sheet(box));
 fitTables();
 chooseQuantity();
 showTips();
 switchTheme();
-unfoldForPrint();
+unfoldForPrint(sheets);
 followSections();

@@ -155,7 +155,7 @@ def make_page(report: Report, pictures: Sequence[Picture] = (), others: Sequence
             )
         ),
         machines=tuple(make_machine(*item) for item in report.machines.items()),
-        counts=_describe_counts(report),
+        counts=describe_counts(report),
         files=tuple(others),
     )
 
@@ -170,7 +170,7 @@ def _list_networks(report: Report) -> Iterator[Network]:
             name,
             title,
             tuple(list_label_parts(trace.spec)[1:]),
-            tuple(_list_cards(trace, accuracy, profiles)),
+            tuple(list_cards(trace, accuracy, profiles)),
             describe_main(trace),
             make_bars(trace),
             make_kind_table(trace, f"{name}-kinds"),
@@ -180,7 +180,7 @@ def _list_networks(report: Report) -> Iterator[Network]:
         )
 
 
-def _list_cards(
+def list_cards(
     trace: Trace, accuracy: Accuracy | None, profiles: Sequence[Profile]
 ) -> Iterator[Card]:
     """Exact counts, then what is predicted, published and measured."""
@@ -220,7 +220,8 @@ def _split(text: str) -> tuple[str, str]:
     return value, unit
 
 
-def _describe_counts(report: Report) -> str:
+def describe_counts(report: Report) -> str:
+    """What the numbers of a report count, in its convention, in words."""
     known = report.convention
     if known:
         return f"{known.heading}: {known.counts} (convention {known.name}, {known.source})."
@@ -245,8 +246,8 @@ def _find_template() -> Template:
 
 
 def break_name(text: str) -> Markup:
-    """A name as markup, whose lines may end after its dots, lines and slashes."""
-    parts = re.split(r"(?<=[._/])(?=[^._/])", text)
+    """A name as markup, whose lines may end after its dots, lines, slashes and equals signs."""
+    parts = re.split(r"(?<=[._/=])(?=[^._/=])", text)
     return Markup("<wbr>").join(parts)
 
 

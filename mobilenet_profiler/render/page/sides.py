@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mobilenet_profiler.comparing import AlignedCost, ModelComparison, align_layers
+from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.render.compare import name_quantity
 from mobilenet_profiler.render.page.tables import (
     Block,
@@ -15,9 +16,10 @@ from mobilenet_profiler.render.page.tables import (
     PageTable,
     colour_kinds,
 )
-from mobilenet_profiler.units import format_change, format_count, format_ratio
+from mobilenet_profiler.units import format_bytes, format_change, format_count, format_ratio
 
 _QUANTITIES = ("macs", "params", "weights", "activations")
+_PEAK = "peak memory"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ def make_sides(comparison: ModelComparison) -> Side:
     headings += [Heading("top-1", about="ImageNet, as published")] if accurate else []
     for quantity in _QUANTITIES:
         headings += [Heading(name_quantity(quantity, known)), Heading("ratio")]
+    remembered = any(trace.memory for trace in comparison.traces)
+    headings += [Heading(_PEAK, about="of activations, predicted")] if remembered else []
     lines = []
     for index, name in enumerate(comparison.names):
         published = comparison.accuracies[index]
@@ -43,6 +47,7 @@ def make_sides(comparison: ModelComparison) -> Side:
         cells += [Cell(published.text if published else "-")] if accurate else []
         for quantity in _QUANTITIES:
             cells += _compare(total, index, quantity)
+        cells += [_show_peak(comparison.traces[index])] if remembered else []
         lines.append(Line(tuple(cells)))
     table = PageTable(
         "sides", "Totals", tuple(headings), (Block(tuple(lines)),), filtered=False, noun="networks"
@@ -55,6 +60,13 @@ def _compare(total: AlignedCost, index: int, quantity: str) -> Iterator[Cell]:
     most = max(total.amount(place, quantity) for place in range(len(total.costs)))
     yield Cell(format_count(amount), share=amount / most if most else None)
     yield Cell(format_ratio(amount, first))
+
+
+def _show_peak(trace: Trace) -> Cell:
+    if trace.memory is None:
+        return Cell("-")
+    peak = trace.memory.activations
+    return Cell(format_bytes(peak), key=peak)
 
 
 def make_kind_sides(comparison: ModelComparison) -> Side:

@@ -116,6 +116,14 @@ class PageTable:
         """How many rows are left out at first."""
         return sum(line.minor for line in self.lines)
 
+    @property
+    def left_out(self) -> str:
+        """The same in words: `58 layers without MACs`, `1 layer without MACs`."""
+        words = self.minor
+        if self.minors == 1:
+            words = words.replace(self.noun, self.noun.removesuffix("s"), 1)
+        return f"{self.minors:,} {words}"
+
 
 def colour_kinds(kinds: Iterable[str]) -> dict[str, int]:
     """The number of the colour that each kind of layer has in every figure."""

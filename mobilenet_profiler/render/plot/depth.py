@@ -20,6 +20,7 @@ from mobilenet_profiler.render.plot.families import (
     Family,
     draw_blocks,
     find_family,
+    is_crowded,
     list_families,
     list_patches,
 )
@@ -173,8 +174,9 @@ def draw_panel(
     for place, stage in enumerate(stages):
         for index, block in _stack(place, stage, quantity, scale, families, sum(sums)):
             blocks.setdefault(index, []).append(block)
+    joined = is_crowded(axes, len(stages))
     for index, own in blocks.items():
-        draw_blocks(axes, own, families[index], theme)
+        draw_blocks(axes, own, families[index], theme, joined)
     axes.set_xlim(-0.7, len(stages) - 0.3)
     axes.set_ylim(0, scale.convert(highest) * 1.06 or 1)
     axes.grid(False, axis="x")

@@ -15,6 +15,7 @@ from mobilenet_profiler.render.plot.style import FAMILIES, Theme, title_marks
 
 _OTHER = "other"
 _GREYS = (0.0, 0.45, 0.75)  # how much of the ground is in the colours of kinds without a family
+_NARROW = 2.0  # points of a bar below which a line around it is most of what is seen
 _NAMED = 3  # kinds of a family that a legend names
 
 
@@ -116,6 +117,11 @@ def draw_blocks(
     )
     axes.add_collection(drawn, autolim=False)
     title_marks(drawn, [block.title for block in own])
+
+
+def is_crowded(axes: Axes, bars: int) -> bool:
+    """Whether so many bars side by side are so narrow that lines between them would pale them."""
+    return axes.bbox.width / axes.figure.dpi * 72 < _NARROW * bars
 
 
 def list_patches(families: Sequence[Family], theme: Theme) -> list[Artist]:

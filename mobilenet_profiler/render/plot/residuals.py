@@ -303,5 +303,10 @@ def describe(subject: Profile | Sweep, points: Sequence[Timed], fit: Proportion)
     return (
         f"{source} {each}. Fit: all MACs over all their time, "
         f"{format_digits(1 / fit.nanoseconds)} GMAC/s; {fit.misplaced:.0%} of the time is "
-        f"elsewhere than MACs say; rank correlation {fit.correlation:.2f}."
+        f"elsewhere than MACs say; rank correlation {_show_rank(fit)}."
     )
+
+
+def _show_rank(fit: Proportion) -> str:
+    """A rank correlation; what rounds to nothing has no sign."""
+    return f"{round(fit.correlation, 2) + 0.0:.2f}"

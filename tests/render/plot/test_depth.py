@@ -5,22 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.colors import same_color
 
 import mobilenet_profiler as mp
 from mobilenet_profiler.comparing import Accuracy, compare
 from mobilenet_profiler.cost import Trace
 from mobilenet_profiler.errors import UsageError
+from mobilenet_profiler.measured.proportion import Proportion
 from mobilenet_profiler.measured.rows import add_up_times, make_timed_rows
+from mobilenet_profiler.measured.statistics import Estimate
 from mobilenet_profiler.memory import MemoryUse
 from mobilenet_profiler.render.plot.compare import draw_comparison
 from mobilenet_profiler.render.plot.depth import choose_numbers, draw_depth, list_stages
 from mobilenet_profiler.render.plot.families import list_families
 from mobilenet_profiler.render.plot.inline import encode_inline
 from mobilenet_profiler.render.plot.memory import draw_memory, list_held
-from mobilenet_profiler.render.plot.residuals import draw_residuals, list_misled, list_timed
+from mobilenet_profiler.render.plot.residuals import (
+    Timed,
+    describe,
+    draw_residuals,
+    list_misled,
+    list_timed,
+)
 from mobilenet_profiler.render.plot.style import DARK, LIGHT, THEMES, WIDTHS, Drawing, Theme
 from mobilenet_profiler.rows import name_layers
 from mobilenet_profiler.trace.lifetimes import predict_memory
@@ -331,3 +341,22 @@ def test_two_profiles_are_compared_by_the_time_of_their_kinds() -> None:
 def test_too_many_networks_side_by_side_are_refused() -> None:
     with pytest.raises(UsageError, match="24 networks side by side at most, given 25"):
         draw_comparison(compare(*[trace_small()] * 25))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_bar_too_narrow_for_lines_beside_it_keeps_its_colour(width: str) -> None:
+    trace = mp.trace("mobilenet_v1")
+    layers = tuple(
+        replace(layer, path=f"{layer.path}.{copy}") for copy in range(36) for layer in trace.layers
+    )
+    for own, pale in ((trace, True), (replace(trace, layers=layers), False)):
+        panel = draw_depth(own, width=width).axes[0]
+        edges: list[Any] = [drawn.get_edgecolor()[0] for drawn in panel.collections]
+        assert edges
+        assert [same_color(edge, LIGHT.background) for edge in edges] == [pale] * len(edges)
+
+
+def test_a_rank_correlation_of_nothing_has_no_sign() -> None:
+    fit = Proportion(1.0, (1.0, 1.0), 0.0, -0.001)
+    points = [Timed("a", "k", 10, Estimate(1.0, 1.0, 1.0, 9))] * 2
+    assert "rank correlation 0.00." in describe(PROFILE, points, fit)
