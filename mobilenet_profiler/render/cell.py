@@ -5,7 +5,7 @@ from __future__ import annotations
 from mobilenet_profiler.grid.quantities import QUANTITIES
 from mobilenet_profiler.grid.remarks import name_cell
 from mobilenet_profiler.grid.results import CellResult
-from mobilenet_profiler.grid.tables import NETWORK, choose_unit, show_amount
+from mobilenet_profiler.grid.tables import NETWORK, choose_units, show_amount
 from mobilenet_profiler.render.compare import write_html
 
 
@@ -14,14 +14,16 @@ def list_amounts(result: CellResult) -> dict[str, str]:
 
     A cell does not know its convention: `macs` is what `cost.macs` holds.
     """
-    unit = choose_unit([result])
+    units = choose_units([result])
     amounts = {
-        quantity.name: show_amount(quantity, result, unit)
+        quantity.name: show_amount(quantity, result, units)
         for quantity in QUANTITIES.values()
         if quantity.amount(result) is not None
     }
     if result.latency:
-        amounts["latency"] += f" {unit.sign}"
+        amounts["latency"] += f" {units.time.sign}"
+    if result.memory is not None:
+        amounts["memory"] += f" {units.size.sign}"
     if result.accuracy:
         amounts["top1"] = f"{result.accuracy.text} ({result.accuracy.source})"
     return amounts | ({"error": result.error} if result.error else {})
