@@ -494,6 +494,12 @@ def known_count(verdicts: Sequence[Verdict]) -> int:
     return sum(own.status == "known difference" for own in verdicts)
 
 
+def test_on_a_phone_the_titles_of_sources_are_whole(visit: Visit) -> None:
+    page = visit(show("v1"), width=390)
+    right = "(own) => Math.max(...own.map((part) => part.getBoundingClientRect().right))"
+    assert page.locator("#verdicts .head th > *").evaluate_all(right) <= 390
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_long_name_leaves_room_for_the_numbers(visit: Visit, width: int) -> None:
     trace = trace_network("mobilenet_v1")
