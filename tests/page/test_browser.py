@@ -261,6 +261,9 @@ def test_the_arrow_keys_step_through_the_marks_of_a_plot(visit: Visit) -> None:
         page.keyboard.press("ArrowRight")
         seen.append(page.locator("#tip").text_content())
     assert len(set(seen)) == 3
+    page.mouse.wheel(0, 40)
+    settle(page)
+    assert page.locator("#tip").is_visible()  # it moves with its mark
     page.keyboard.press("ArrowLeft")
     assert page.locator("#tip").text_content() == seen[1]
     assert drawing.locator(".marked").count() == 1

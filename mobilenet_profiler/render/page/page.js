@@ -268,10 +268,13 @@ const showTips = () => {
     tip.style.left = `${Math.max(8, Math.min(x - width / 2, edge))}px`;
     tip.style.top = `${above > 8 ? above : y + 18}px`;
   };
-  const place = (mark) => {
-    mark.scrollIntoView({ block: "nearest", inline: "nearest" });
+  const showBeside = (mark) => {
     const { left, top, width } = mark.getBoundingClientRect();
     show(mark, left + width / 2, top);
+  };
+  const step = (mark) => {
+    mark.scrollIntoView({ block: "nearest", inline: "nearest" });
+    showBeside(mark);
   };
   for (const drawing of document.querySelectorAll(".drawing")) {
     const marks = [];
@@ -302,10 +305,16 @@ const showTips = () => {
       event.preventDefault();
       const next = marks.indexOf(marked) + steps[event.key];
       const first = steps[event.key] > 0 ? 0 : marks.length - 1;
-      place(marked && marks.includes(marked) ? marks.at(next % marks.length) : marks[first]);
+      step(marked && marks.includes(marked) ? marks.at(next % marks.length) : marks[first]);
     });
   }
-  addEventListener("scroll", hide, { passive: true });
+  // A step may scroll the page: the tip of a plot that has the focus moves with its mark.
+  const move = () => {
+    const stepped = marked && marked.closest(".drawing") === document.activeElement;
+    if (stepped) showBeside(marked);
+    else hide();
+  };
+  addEventListener("scroll", move, { passive: true });
 };
 
 const switchTheme = () => {
