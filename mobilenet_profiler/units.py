@@ -40,6 +40,14 @@ def format_bytes(value: int) -> str:
     return f"{value} B"
 
 
+def format_short(value: int) -> str:
+    """A whole number with a prefix where that leaves nothing out: `150M`, `1.5M`, `1,999,999`."""
+    size, prefix = next((own for own in _PREFIXES if value >= own[0]), (1, ""))
+    if size == 1 or value % (size // 1000):
+        return format_count(value)
+    return f"{format_exact(Fraction(value, size))}{prefix}"
+
+
 class ByteUnit(NamedTuple):
     """A unit of bytes for a column: its sign, its size, and the places that its numbers have."""
 

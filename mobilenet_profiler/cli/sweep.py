@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,10 +40,8 @@ from mobilenet_profiler.grid.saved import SUFFIXES, read_kept, read_sweep
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mobilenet_profiler.grid.cells import Cell
     from mobilenet_profiler.grid.order import Order
     from mobilenet_profiler.grid.results import Sweep
-    from mobilenet_profiler.spec import ModelSpec
 
 FORMATS = ("table", "csv", "json", "markdown", "latex", "parquet")
 _DRAWN = ("table", "markdown", "latex")  # formats that have tables of two axes
@@ -335,17 +333,10 @@ def note_unmatched(order: Order) -> None:
         return
     from mobilenet_profiler.grid.accuracies import list_unmatched
 
-    specs = [try_spec(cell, order.settings) for cell in order.cells]
+    found = [cell.try_spec(order.settings) for cell in order.cells]
+    specs = [None if isinstance(spec, UsageError) else spec for spec in found]
     for line in list_unmatched(specs, order.cells, path):
         write_note(line)
-
-
-def try_spec(cell: Cell, settings: Mapping[str, Any]) -> ModelSpec | None:
-    """The network of a cell; None where it has none."""
-    try:
-        return cell.make_spec(settings)
-    except UsageError:
-        return None
 
 
 def describe_rest(save: str | None, cells: int) -> str:

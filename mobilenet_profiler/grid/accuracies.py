@@ -26,7 +26,6 @@ from mobilenet_profiler.zoo.catalogue import find_model
 
 _AMOUNT, _SOURCE = "top1", "source"
 _SIZE = "resolution"  # beta is told as that, so that a file may have either
-_FIRST_LINE = 2  # of a CSV file that is no heading
 _SHOWN = 3  # lines that a sentence names
 
 _Key = tuple[Any, ...]

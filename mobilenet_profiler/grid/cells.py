@@ -52,6 +52,13 @@ class Cell:
         inputs = (point.pop("input"),) if "input" in point else settings.get("inputs", ())
         return read_spec(self.model, **{**settings, "inputs": inputs, **point})
 
+    def try_spec(self, settings: Mapping[str, Any]) -> ModelSpec | UsageError:
+        """The same, or why there is none."""
+        try:
+            return self.make_spec(settings)
+        except UsageError as error:
+            return error
+
 
 def _level(value: Any) -> Any:
     """Plain data with one way to write a number."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from fractions import Fraction
 from statistics import median
 from typing import Any
 
@@ -27,14 +26,13 @@ from mobilenet_profiler.units import (
     format_bytes,
     format_count,
     format_estimate,
-    format_exact,
+    format_short,
     format_time,
 )
 
 LEFT, POINTS = "left %", "points left"  # of a limit; of one of accuracy
 FRONT = "*"
 _ROUGH = 1000  # per cent of a limit, or times it, that have no decimal
-_SIZES = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 _NOUNS = {"top1": "top-1 accuracy", "memory": "peak memory"}
 
 
@@ -59,15 +57,7 @@ def show_limit(fit: Fit, bound: Bound) -> str:
         return format_time(limit)
     if name == "top1":
         return f"{bound.limit:g}% top-1 accuracy"
-    return f"{_shorten(limit)} {name_quantity(fit, bound.quantity)}"
-
-
-def _shorten(count: int) -> str:
-    """A whole number with a prefix where that leaves nothing out: `150M`, `1.5M`, `1,999,999`."""
-    size, prefix = next((own for own in _SIZES if count >= own[0]), (1, ""))
-    if size == 1 or count % (size // 1000):
-        return format_count(count)
-    return f"{format_exact(Fraction(count, size))}{prefix}"
+    return f"{format_short(limit)} {name_quantity(fit, bound.quantity)}"
 
 
 def name_quantity(fit: Fit, quantity: Quantity) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from mobilenet_profiler.conventions import DEFAULT
 from mobilenet_profiler.conventions.catalogue import find_convention
 from mobilenet_profiler.errors import UsageError
-from mobilenet_profiler.grid.axes import Axis, make_axes, make_axis
+from mobilenet_profiler.grid.axes import Axis, make_axes
 from mobilenet_profiler.grid.cells import Cell, list_cells
 from mobilenet_profiler.grid.conditions import Condition, parse_conditions
 
@@ -84,11 +84,6 @@ def choose_axes(
         if sizes and fixed.get(name):
             raise UsageError(f"{sorted(sizes)[0]} is an axis, given {name} for every cell too")
     return made
-
-
-def make_all_axes(given: Mapping[str, Any]) -> tuple[Axis, ...]:
-    """An axis for each name with its values, in their order."""
-    return tuple(make_axis(name, values) for name, values in given.items())
 
 
 def make_order(

@@ -12,7 +12,6 @@ from mobilenet_profiler.errors import UsageError
 from mobilenet_profiler.grid.axes import Axis
 from mobilenet_profiler.grid.cells import Cell
 from mobilenet_profiler.grid.fit import (
-    BOUNDED,
     Bound,
     CountCell,
     Fit,
@@ -175,6 +174,3 @@ def make_timer(fit: Fit, count: CountCell) -> CountCell:
         return replace(timed, machine=next(iter(fit.sweep.machines), ""))
 
     return time_cell
-
-
-LIMITS = (*BOUNDED, "min_accuracy")

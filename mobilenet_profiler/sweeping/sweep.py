@@ -213,7 +213,7 @@ def complete_setup(order: Order) -> Order:
 def check_sources(order: Order) -> None:
     """Refuse a network that there is not, before any cell is counted. Raises UsageError."""
     for model in order.models:
-        own = (_try_spec(cell, order) for cell in order.cells if cell.model == model)
+        own = (cell.try_spec(order.settings) for cell in order.cells if cell.model == model)
         spec = next((spec for spec in own if isinstance(spec, ModelSpec)), None)
         if spec is not None:
             with make_importable(spec.source):
@@ -251,7 +251,7 @@ def find_accuracies(order: Order) -> dict[str, Accuracy | None]:
 
     Raises UsageError where a network cannot be named in any of its cells.
     """
-    specs = [_try_spec(cell, order) for cell in order.cells]
+    specs = [cell.try_spec(order.settings) for cell in order.cells]
     for model in order.models:
         own = [spec for cell, spec in zip(order.cells, specs, strict=True) if cell.model == model]
         if not any(isinstance(spec, ModelSpec) for spec in own):
@@ -260,13 +260,6 @@ def find_accuracies(order: Order) -> dict[str, Accuracy | None]:
     source, path = order.accuracies.get("source"), order.accuracies.get("file")
     joined = join_accuracies(known, order.cells, source, path)
     return {cell.key: found for cell, found in zip(order.cells, joined, strict=True)}
-
-
-def _try_spec(cell: Cell, order: Order) -> ModelSpec | UsageError:
-    try:
-        return cell.make_spec(order.settings)
-    except UsageError as error:
-        return error
 
 
 def count_all(

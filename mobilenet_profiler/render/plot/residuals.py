@@ -44,6 +44,7 @@ from mobilenet_profiler.render.plot.style import (
     add_foot,
     choose_marks,
     make_figure,
+    make_mark_handle,
     title_marks,
     use_theme,
 )
@@ -270,18 +271,7 @@ def name_misled(
 
 def list_handles(marks: dict[str, Mark], theme: Theme) -> list[Artist]:
     """A mark a kind, where there are several, and what the lines are."""
-    kinds: list[Artist] = [
-        Line2D(
-            *([], []),
-            linestyle="",
-            color=mark.colour,
-            marker=mark.marker,
-            markersize=4.5,
-            markeredgewidth=0,
-            label=kind,
-        )
-        for kind, mark in marks.items()
-    ]
+    kinds: list[Artist] = [make_mark_handle(mark, kind) for kind, mark in marks.items()]
     return [
         *(kinds if len(kinds) > 1 else []),
         Line2D([], [], color=theme.muted, linewidth=0.8, label="fit: one rate for all"),

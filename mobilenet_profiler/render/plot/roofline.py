@@ -9,7 +9,6 @@ from math import sqrt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.path import Path
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox, BboxTransformTo
@@ -36,6 +35,7 @@ from mobilenet_profiler.render.plot.style import (
     add_foot,
     choose_marks,
     make_figure,
+    make_mark_handle,
     title_marks,
     use_theme,
 )
@@ -216,15 +216,7 @@ def draw_points(axes: Axes, points: Sequence[RooflinePoint], theme: Theme) -> li
         )
         title_marks(drawn, [describe_point(point) for point in own])
     return [
-        Line2D(
-            *([], []),
-            linestyle="",
-            color=mark.colour,
-            marker=mark.marker,
-            markersize=4.5,
-            markeredgewidth=0,
-            label=f"{kind} ({format_part(kinds[kind])})",
-        )
+        make_mark_handle(mark, f"{kind} ({format_part(kinds[kind])})")
         for kind, mark in marks.items()
     ]
 

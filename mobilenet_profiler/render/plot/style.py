@@ -15,6 +15,7 @@ from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 # Inches. A column and a page of two columns, as IEEE's and most conferences' templates have them.
@@ -89,6 +90,19 @@ def choose_marks(kinds: Iterable[str], theme: Theme = LIGHT) -> dict[str, Mark]:
         free = [own for own in (marker, *_SPARE_MARKS) if own not in used]
         marks[kind] = Mark(theme.series[colour], free[0] if free else marker)
     return marks
+
+
+def make_mark_handle(mark: Mark, label: str) -> Line2D:
+    """What stands for a mark in a legend."""
+    return Line2D(
+        *([], []),
+        linestyle="",
+        color=mark.colour,
+        marker=mark.marker,
+        markersize=4.5,
+        markeredgewidth=0,
+        label=label,
+    )
 
 
 def list_settings(theme: Theme) -> dict[str, Any]:
